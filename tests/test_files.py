@@ -1,0 +1,73 @@
+"""Files are replaced whole or not at all, and their hashes are those of any other tool."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from invglow.files import replacing, sha256_of_file
+
+
+def test_new_content_replaces_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "result.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_write_that_fails_keeps_the_old_content_and_leaves_no_rest(tmp_path: Path) -> None:
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with _file_size_limited_to(10), pytest.raises(OSError, match="too large"):
+        _write_safely(path, "n" * 1000)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_result_is_readable_as_the_umask_allows(tmp_path: Path) -> None:
+    previous = os.umask(0o022)
+    try:
+        with replacing(tmp_path / "result.txt") as temporary:
+            temporary.write_text("new")
+    finally:
+        os.umask(previous)
+    assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_sha256_reads_the_whole_file(tmp_path: Path, size: int) -> None:
+    content = bytes(size - 1) + b"x" if size else b""
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_of_file(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def _write_safely(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+@contextmanager
+def _file_size_limited_to(size: int) -> Iterator[None]:
+    """Let writes beyond `size` bytes fail, in the middle of a file as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
