@@ -1,0 +1,1 @@
+"""Figures: each module draws one from saved statistics, and runs as `python -m plots.<figure>`."""

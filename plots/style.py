@@ -1,0 +1,131 @@
+"""The look of every figure: sizes, colours that colour-blind readers tell apart, and saving."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from invglow.files import replacing
+
+__all__ = ["COLOURS", "colours_of", "new_figure", "panel_letters", "save_figure", "save_table", "style"]
+
+# Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white.
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        "blue": "#0072B2",
+        "vermilion": "#D55E00",
+        "green": "#009E73",
+        "purple": "#CC79A7",
+        "sky": "#56B4E9",
+        "orange": "#E69F00",
+        "black": "#000000",
+    }
+)
+_IN_DISTRIBUTION = "blue"
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the project's style inside this context; matplotlib's own settings come back after it."""
+    with mpl.rc_context(
+        {
+            "font.size": 8,
+            "axes.titlesize": 8,
+            "axes.labelsize": 8,
+            "axes.linewidth": 0.6,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "axes.grid": True,
+            "grid.color": "#DDDDDD",
+            "grid.linewidth": 0.5,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+            "legend.fontsize": 7,
+            "legend.frameon": False,
+            "lines.linewidth": 1.2,
+            "figure.dpi": 200,
+            "savefig.dpi": 200,
+            "pdf.fonttype": 42,  # real letters: text in the PDF can be searched and edited
+        }
+    ):
+        yield
+
+
+def new_figure(
+    columns: int = 1, rows: int = 1, *, panel_width: float = 3.3, panel_height: float = 2.4
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure, sized in inches per panel (3.3 is a column of text), and its axes row by row.
+
+    The figure belongs to no window and no global list, so drawing needs neither a display nor closing.
+    """
+    figure = Figure(figsize=(columns * panel_width, rows * panel_height), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(grid.flat)
+
+
+def colours_of(in_distribution: Sequence[str], out_of_distribution: Sequence[str]) -> dict[str, str]:
+    """Return one colour for each data set: blue is in-distribution, in every figure.
+
+    Raises:
+        ValueError: if there are more sets than colours that can be told apart.
+    """
+    others = [colour for name, colour in COLOURS.items() if name != _IN_DISTRIBUTION]
+    names = list(dict.fromkeys(name for name in out_of_distribution if name not in in_distribution))
+    if len(names) > len(others):
+        raise ValueError(
+            f"A figure can tell {len(others)} out-of-distribution sets apart, got {len(names)}: "
+            "draw several figures."
+        )
+    return dict.fromkeys(in_distribution, COLOURS[_IN_DISTRIBUTION]) | dict(zip(names, others, strict=False))
+
+
+def panel_letters(axes: Sequence[Axes]) -> None:
+    """Write a, b, c, ... at the upper left of the panels, so that a text can name them."""
+    for letter, axis in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
+        axis.set_title(letter, loc="left", fontweight="bold")
+
+
+def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
+    """Save a figure as PDF and PNG; `path` has no suffix. Equal figures give equal bytes.
+
+    Returns:
+        The two files, PDF and PNG.
+    """
+    undated: dict[str, dict[str, None]] = {
+        "pdf": {"CreationDate": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    for kind, metadata in undated.items():
+        with style(), replacing(_with_suffix(path, kind)) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+    return _with_suffix(path, "pdf"), _with_suffix(path, "png")
+
+
+def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Save the numbers that a figure shows beside it, as CSV; `path` has no suffix.
+
+    Raises:
+        ValueError: if a row is not as long as the header.
+    """
+    table = _with_suffix(path, "csv")
+    with replacing(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(f"A row of {table.name} needs {len(header)} values {header}, got {row}.")
+            writer.writerow(row)
+    return table
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    """Append a suffix; unlike `Path.with_suffix` this keeps what follows a dot in the name ("lr-0.1")."""
+    return path.with_name(f"{path.name}.{suffix}")
