@@ -1,0 +1,76 @@
+"""`ImageSet`: named images with everything needed to read batches of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from invglow.data.arrays import blocks, gather
+
+__all__ = ["ImageSet", "luma"]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images of one split of one set, in memory or memory-mapped.
+
+    Attributes:
+        name: the set as the user named it, such as `cifar10`, `array:/x/y.npy` or `general:photos`.
+        split: `train` or `test`.
+        images: uint8 (N, H, W, C), C of 1 or 3.
+        labels: int64 (N,), where the set has them.
+        grey: convert colour to luma when a batch is read, so that C becomes 1.
+        flips: whether a horizontally flipped image still belongs to the set (not for digits).
+        paths: where each image came from, for folders of pictures.
+    """
+
+    name: str
+    split: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None = None
+    grey: bool = False
+    flips: bool = True
+    paths: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape (C, H, W) of one image as batches hold it, that is after the conversion to grey."""
+        _, height, width, channels = self.images.shape
+        return (1 if self.grey else channels, height, width)
+
+    def batch(self, indices: ArrayLike) -> Tensor:
+        """Return the images at `indices` as uint8 (B, C, H, W), a view with channels last in memory."""
+        found = gather(self.images, indices)
+        return torch.from_numpy(luma(found) if self.grey else found).permute(0, 3, 1, 2)
+
+    def limited(self, n: int) -> ImageSet:
+        """Return the first `n` images (all of them if there are fewer) as a set; nothing is copied."""
+        if n < 1:
+            raise ValueError(f"The number of images must be at least 1, got {n}.")
+        labels = None if self.labels is None else self.labels[:n]
+        paths = None if self.paths is None else self.paths[:n]
+        return replace(self, images=self.images[:n], labels=labels, paths=paths)
+
+    def sha256(self) -> str:
+        """Return the hexadecimal SHA-256 of pixels, shape and grey flag, read in constant memory."""
+        digest = hashlib.sha256(f"{self.images.shape} grey={self.grey}".encode())
+        for block in blocks(self.images):
+            digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
+
+
+def luma(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert colour (..., 3) to grey (..., 1) by ITU-R BT.601, rounded; grey passes unchanged."""
+    if images.shape[-1] == 1:
+        return images
+    # Weights times 2^16 (they sum to it), so that whole numbers give the rounded result on every machine.
+    weighted = images.astype(np.uint32) @ np.array([19595, 38470, 7471], dtype=np.uint32)
+    return ((weighted + 32768) >> 16).astype(np.uint8)[..., None]
