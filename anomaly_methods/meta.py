@@ -106,7 +106,7 @@ class StatisticsMeta:
         known = {item.name for item in fields(cls)}
         if known != set(entries):
             odd = ", ".join(sorted(known ^ set(entries)))
-            raise ValueError(f"the meta of statistics has missing or unknown entries: {odd}")
+            raise ValueError(f"The meta of statistics has missing or unknown entries: {odd}.")
         sources = {name: cls.from_json(meta) for name, meta in entries["sources"].items()}
         return cls(**{**entries, "image_shape": tuple(entries["image_shape"]), "sources": sources})
 
@@ -125,4 +125,4 @@ def _is_count(value: object, least: int) -> bool:
 
 def _require(holds: bool, name: str, wanted: str, value: object) -> None:
     if not holds:
-        raise ValueError(f"statistics meta: {name} must be {wanted}, got {value!r}")
+        raise ValueError(f"In the meta of statistics, {name} must be {wanted}, got {value!r}.")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_methods.meta import StatisticsMeta
-from anomaly_methods.statistics_file import PART, WHOLE, Content, read_content, write_content
+from anomaly_methods.statistics_file import PART, WHOLE, Content, damaged, read_content, write_content
 
 __all__ = ["Statistics", "StatisticsMeta", "concatenate"]
 
@@ -39,12 +39,12 @@ class Statistics:
         index = _read_only(self.index, np.int64, "index")
         values = {name: _read_only(array, np.float64, name) for name, array in self.values.items()}
         if not values:
-            raise ValueError("statistics need at least one named value, got none")
+            raise ValueError("Statistics need at least one named value, got none.")
         for name, array in values.items():
             if array.shape != index.shape:
                 raise ValueError(
-                    f"statistics need one number per row in {name!r}: index has shape {index.shape}, "
-                    f"the values have {array.shape}"
+                    f"Statistics need one number per row in {name!r}: index has shape {index.shape}, "
+                    f"the values have {array.shape}."
                 )
         object.__setattr__(self, "values", MappingProxyType(values))
         object.__setattr__(self, "index", index)
@@ -61,8 +61,8 @@ class Statistics:
         if name not in self.values:
             close = difflib.get_close_matches(name, self.values, n=3) or list(self.values)[:3]
             raise ValueError(
-                f"the {self.meta.kind} statistics of {self.meta.model!r} hold no values {name!r} "
-                f"(they hold {len(self.values)}, among them {', '.join(close)})"
+                f"The {self.meta.kind} statistics of {self.meta.model!r} hold no values {name!r} "
+                f"(they hold {len(self.values)}, among them {', '.join(close)})."
             )
         return self.values[name]
 
@@ -84,7 +84,7 @@ class Statistics:
             ValueError: there are fewer than two rows.
         """
         if len(self) < 2:
-            raise ValueError(f"splitting statistics in halves needs at least 2 rows, got {len(self)}")
+            raise ValueError(f"Splitting statistics in halves needs at least 2 rows, got {len(self)}.")
         order = np.random.default_rng(seed).permutation(len(self))
         middle = len(self) // 2
         return self.select(np.sort(order[:middle])), self.select(np.sort(order[middle:]))
@@ -121,7 +121,7 @@ class Statistics:
         try:
             return cls(content.values, content.index, content.meta)
         except ValueError as error:
-            raise ValueError(f"statistics file {path} is damaged ({error}): compute it again") from error
+            raise ValueError(damaged(path, error)) from error
 
 
 def concatenate(pieces: Sequence[Statistics], meta: StatisticsMeta) -> Statistics:
@@ -131,12 +131,12 @@ def concatenate(pieces: Sequence[Statistics], meta: StatisticsMeta) -> Statistic
         ValueError: there are no pieces, or they do not hold the same names.
     """
     if not pieces:
-        raise ValueError("there are no statistics to put together")
+        raise ValueError("There are no statistics to put together.")
     names = list(pieces[0].values)
     for piece in pieces:
         if set(piece.values) != set(names):
             odd = ", ".join(sorted(set(piece.values) ^ set(names))[:3])
-            raise ValueError(f"statistics to put together must hold the same names, but differ in {odd}")
+            raise ValueError(f"Statistics to put together must hold the same names, but differ in {odd}.")
     values = {name: np.concatenate([piece.values[name] for piece in pieces]) for name in names}
     return Statistics(values, np.concatenate([piece.index for piece in pieces]), meta)
 
@@ -146,8 +146,8 @@ def _read_only(array: NDArray[Any], dtype: type[np.generic], name: str) -> NDArr
     given = np.asarray(array)
     if given.ndim != 1 or not np.can_cast(given.dtype, dtype, casting="same_kind"):
         raise ValueError(
-            f"statistics need {name!r} as (N,) numbers of type {np.dtype(dtype).name}, "
-            f"got shape {given.shape} of {given.dtype}"
+            f"Statistics need {name!r} as (N,) numbers of type {np.dtype(dtype).name}, "
+            f"got shape {given.shape} of {given.dtype}."
         )
     view = given.astype(dtype, copy=False).view()
     view.flags.writeable = False

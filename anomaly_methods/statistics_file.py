@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 from anomaly_methods.meta import StatisticsMeta
 from invglow.files import replacing
 
-__all__ = ["FORMAT_VERSION", "PART", "WHOLE", "Content", "read_content", "write_content"]
+__all__ = ["FORMAT_VERSION", "PART", "WHOLE", "Content", "damaged", "read_content", "write_content"]
 
 FORMAT_VERSION = 1
 WHOLE = "anomaly statistics"
 PART = "part of anomaly statistics"
 
 _PREFIX = "values/"
-_OF_THE_FILE = ("format", "format_version", "rows", "columns", "nonfinite")  # the other entries are the meta's
+_OF_THE_FILE = ("format", "format_version", "rows", "columns", "nonfinite")  # the rest is the meta
 # What zipfile raises on archives that are cut short or have changed bytes, found by changing each byte.
 _DAMAGED = (
     zipfile.BadZipFile,
@@ -80,19 +80,24 @@ def read_content(path: Path, form: str) -> Content:
         ValueError: it is truncated, damaged, of a newer format, only a part, or no statistics file at all.
     """
     if not path.exists():
-        raise FileNotFoundError(f"there is no statistics file {path}: compute the statistics first")
+        raise FileNotFoundError(f"There is no statistics file {path}: compute the statistics first.")
     with path.open("rb") as file:
         start = file.read(2)
     if start not in (b"PK", b""):
-        raise ValueError(f"{path} is not a statistics file (an .npz written by this library): check its name")
+        raise ValueError(f"{path} is not a statistics file, an .npz of this library: check the name.")
     try:
         arrays = _read_arrays(path)
     except _DAMAGED as error:
-        message = f"statistics file {path} is truncated or damaged ({error}): delete it and compute it again"
-        raise ValueError(message) from error
+        raise ValueError(damaged(path, error)) from error
     except ValueError as error:
-        raise ValueError(f"{path} is not a statistics file of this library ({error})") from error
+        raise ValueError(f"{path} is not a statistics file of this library ({error}).") from error
     return _interpret(path, arrays, form)
+
+
+def damaged(path: Path, error: Exception) -> str:
+    """Return the sentence about a file whose content makes no sense."""
+    reason = str(error).rstrip(".")
+    return f"Statistics file {path} is truncated or damaged ({reason}): delete it and compute it again."
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -110,14 +115,14 @@ def _interpret(path: Path, arrays: dict[str, NDArray[Any]], form: str) -> Conten
         header = json.loads(str(arrays["meta"]))
         found, version = header["format"], int(header["format_version"])
     except (KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is not a statistics file of this library: it has no such header") from error
+        raise ValueError(f"{path} is not a statistics file of this library (no header).") from error
     if version > FORMAT_VERSION:
         raise ValueError(
             f"{path} has statistics format {version}, newer than {FORMAT_VERSION}, which this version of the "
-            "library reads: update the library"
+            "library reads: update the library."
         )
     if found != form:
-        raise ValueError(f"{path} holds {found!r}, but {form!r} was wanted: check which file was named")
+        raise ValueError(f"{path} holds {found!r}, but {form!r} was wanted: check the name.")
     try:
         values = {n.removeprefix(_PREFIX): v for n, v in arrays.items() if n.startswith(_PREFIX)}
         if len(values) != header["columns"]:
@@ -125,4 +130,4 @@ def _interpret(path: Path, arrays: dict[str, NDArray[Any]], form: str) -> Conten
         meta = {name: entry for name, entry in header.items() if name not in _OF_THE_FILE}
         return Content(values, arrays["index"], StatisticsMeta.from_json(meta))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"statistics file {path} is damaged ({error}): compute it again") from error
+        raise ValueError(damaged(path, error)) from error
