@@ -1,0 +1,135 @@
+"""A flow over several scales, and the share of each scale in the log-likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from invglow.flows.prior import ElementwiseNormal
+from invglow.transforms import FlowStep, Squeeze
+from invglow.transforms.coupling import halves
+
+__all__ = ["FlowScale", "MultiScaleFlow", "ScaleOutput"]
+
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
+
+
+class ScaleOutput(NamedTuple):
+    """What one scale contributes: its latent and the two parts of its share of log p(x).
+
+    `latent` has shape (B, C, H, W); `log_det` (of this scale's steps) and `log_prior` (of its
+    latent) have shape (B,) and are in nats.
+    """
+
+    latent: Tensor
+    log_det: Tensor
+    log_prior: Tensor
+
+    @property
+    def log_prob(self) -> Tensor:
+        """The share of this scale in log p(x), shape (B,), in nats (Schirrmeister et al., eq. 3)."""
+        return self.log_det + self.log_prior
+
+
+class FlowScale(nn.Module):
+    """Squeeze, then the steps of one scale, then the prior of the latent that leaves here."""
+
+    def __init__(self, steps: Iterable[FlowStep], prior: ElementwiseNormal) -> None:
+        super().__init__()
+        self.squeeze = Squeeze()
+        self.steps = _module_sequence(steps)
+        self.prior = prior
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Run squeeze and steps; return the features and their log-determinant (B,)."""
+        x, log_det = self.squeeze(x)
+        for step in self.steps:
+            x, step_log_det = step(x)
+            log_det = log_det + step_log_det
+        return x, log_det
+
+    def forward_unfolded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute `forward` one operation at a time: the reference that tests compare with."""
+        x, log_det = self.squeeze(x)
+        for step in self.steps:
+            x, step_log_det = step.forward_unfolded(x)
+            log_det = log_det + step_log_det
+        return x, log_det
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Undo `forward`."""
+        for step in reversed(self.steps):
+            z, _ = step.inverse(z)
+        return self.squeeze.inverse(z)[0]
+
+
+class MultiScaleFlow(nn.Module):
+    """A normalizing flow that splits off half of its features as a latent after every scale but the last.
+
+    The first half of the channels is the latent; the second goes on to the next, coarser scale.
+    No state is kept between calls.
+
+    Args:
+        scales: the scales, finest first.
+        image_shape: shape (C, H, W) of one image.
+
+    References:
+        Density estimation using Real NVP (Dinh et al., 2017), 3.6; Schirrmeister et al. (2020), eq. 3.
+    """
+
+    def __init__(self, scales: Sequence[FlowScale], image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.scales = _module_sequence(scales)
+        self.image_shape = image_shape
+
+    def forward(self, x: Tensor) -> tuple[ScaleOutput, ...]:
+        """Map images (B, C, H, W) to one output per scale, finest first; log_probs sum to log p(x)."""
+        return self._through_scales(x, folded=True)
+
+    def forward_unfolded(self, x: Tensor) -> tuple[ScaleOutput, ...]:
+        """Compute `forward` one operation at a time: the reference that tests compare with."""
+        return self._through_scales(x, folded=False)
+
+    def _through_scales(self, x: Tensor, folded: bool) -> tuple[ScaleOutput, ...]:
+        self._check_shape(x)
+        outputs = []
+        for i, scale in enumerate(self.scales):
+            features, log_det = scale(x) if folded else scale.forward_unfolded(x)
+            is_last = i == len(self.scales) - 1
+            latent, x = (features, features) if is_last else halves(features)
+            outputs.append(ScaleOutput(latent, log_det, scale.prior.log_prob(latent)))
+        return tuple(outputs)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x) of shape (B,), in nats, of the continuous input."""
+        return torch.stack([output.log_prob for output in self(x)]).sum(dim=0)
+
+    def inverse(self, latents: Sequence[Tensor]) -> Tensor:
+        """Map one latent per scale, finest first, back to images (B, C, H, W)."""
+        features = latents[-1]
+        for i in reversed(range(len(self.scales))):
+            if i < len(self.scales) - 1:
+                features = torch.cat((latents[i], features), dim=1)
+            features = self.scales[i].inverse(features)
+        return features
+
+    @torch.no_grad()
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n images (n, C, H, W) in about [-1/2, 1/2] with latents of std `temperature`."""
+        latents = [scale.prior.sample(n, temperature, generator) for scale in self.scales]
+        return self.inverse(latents)
+
+    def _check_shape(self, x: Tensor) -> None:
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f"This flow takes images of shape (B, {', '.join(map(str, self.image_shape))}), "
+                f"got {tuple(x.shape)}."
+            )
+
+
+def _module_sequence(modules: Iterable[ModuleType]) -> Sequence[ModuleType]:
+    """Register modules in a ModuleList, which remembers no types, and say what it holds."""
+    return cast(Sequence[ModuleType], nn.ModuleList(modules))

@@ -1,0 +1,102 @@
+"""Coupling layers: one half of the channels moves the other."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from invglow.transforms.base import Transform
+from invglow.transforms.network import CouplingNetwork
+
+__all__ = ["AdditiveCoupling", "AffineCoupling", "Coupling", "halves"]
+
+
+def halves(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split (B, C, H, W) into its first and its second half of channels."""
+    if x.shape[1] % 2:
+        raise ValueError(f"Halving needs an even number of channels, got {tuple(x.shape)}.")
+    first, second = x.chunk(2, dim=1)
+    return first, second
+
+
+class Coupling(Transform):
+    """A coupling layer: `network` reads the first half of the channels and moves the second.
+
+    Args:
+        network: from (B, C/2, H, W) to (B, C/2 * outputs_per_channel, H, W).
+    """
+
+    outputs_per_channel: int
+
+    def __init__(self, network: CouplingNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first, second = halves(x)
+        moved, log_det = self.move(second, self.network(first))
+        return torch.cat((first, moved), dim=1), log_det
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        first, moved = halves(z)
+        second, log_det = self.move_back(moved, self.network(first))
+        return torch.cat((first, second), dim=1), log_det
+
+    @staticmethod
+    @abstractmethod
+    def move(x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Map the second half by the network's output; return it and the log-determinant (B,)."""
+
+    @staticmethod
+    @abstractmethod
+    def move_back(z: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Undo `move` for the same network output."""
+
+
+class AffineCoupling(Coupling):
+    """`z2 = (x2 + shift) * sigmoid(raw + 2)`.
+
+    The network's even output channels are the shift, its odd ones the raw scale.
+
+    References:
+        Glow (Kingma and Dhariwal, 2018), table 1; the sigmoid as in its published code.
+    """
+
+    outputs_per_channel = 2
+
+    @staticmethod
+    def move(x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = _shift_and_log_scale(output)
+        return (x + shift) * log_scale.exp(), log_scale.sum(dim=(1, 2, 3))
+
+    @staticmethod
+    def move_back(z: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        shift, log_scale = _shift_and_log_scale(output)
+        return z * (-log_scale).exp() - shift, -log_scale.sum(dim=(1, 2, 3))
+
+
+class AdditiveCoupling(Coupling):
+    """`z2 = x2 + shift`, where the shift is the network's output; the log-determinant is zero.
+
+    References:
+        NICE: Non-linear Independent Components Estimation (Dinh et al., 2015), 3.2.
+    """
+
+    outputs_per_channel = 1
+
+    @staticmethod
+    def move(x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        return x + output, x.new_zeros(x.shape[0])
+
+    @staticmethod
+    def move_back(z: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
+        return z - output, z.new_zeros(z.shape[0])
+
+
+def _shift_and_log_scale(output: Tensor) -> tuple[Tensor, Tensor]:
+    # log sigmoid(r) = -softplus(-r), whose kernel is several times faster; the threshold beyond which
+    # softplus is taken as linear is far enough out to be exact in float64 too.
+    return output[:, 0::2], -F.softplus(-2.0 - output[:, 1::2], threshold=40.0)

@@ -1,0 +1,66 @@
+"""The convolutional network inside a coupling layer, with its normalization folded away."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from invglow.transforms.actnorm import ActNorm
+
+__all__ = ["CouplingNetwork"]
+
+LOG_SCALE_FACTOR = 3.0
+
+
+class CouplingNetwork(nn.Module):
+    """conv 3x3 -> ActNorm -> ReLU -> conv 1x1 -> ActNorm -> ReLU -> conv 3x3, times exp(3 log_scale).
+
+    `forward` folds each ActNorm, and the output scale, into the weights and bias of the convolution
+    before it: the same parameters and the same function in three convolutions and two ReLUs.
+    `forward_unfolded` applies every operation on its own. The last convolution starts at zero, so
+    that a fresh coupling hardly changes its input.
+
+    Args:
+        in_channels: channels read.
+        hidden_channels: channels of the two hidden layers.
+        out_channels: channels written.
+
+    References:
+        Glow (Kingma and Dhariwal, 2018), section 3.3 and its published code.
+    """
+
+    def __init__(self, in_channels: int, hidden_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(in_channels, hidden_channels, 3, padding=1, bias=False)
+        self.norm_in = ActNorm(hidden_channels)
+        self.conv_mid = nn.Conv2d(hidden_channels, hidden_channels, 1, bias=False)
+        self.norm_mid = ActNorm(hidden_channels)
+        self.conv_out = nn.Conv2d(hidden_channels, out_channels, 3, padding=1, bias=False)
+        self.bias_out = nn.Parameter(torch.zeros(out_channels))
+        self.log_scale = nn.Parameter(torch.zeros(out_channels))
+        nn.init.normal_(self.conv_in.weight, std=0.05)
+        nn.init.normal_(self.conv_mid.weight, std=0.05)
+        nn.init.zeros_(self.conv_out.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu_(_scaled_convolution(x, self.conv_in.weight, self.norm_in.scale(), self.norm_in.loc))
+        x = F.relu_(_scaled_convolution(x, self.conv_mid.weight, self.norm_mid.scale(), self.norm_mid.loc))
+        return _scaled_convolution(x, self.conv_out.weight, self.output_scale(), self.bias_out)
+
+    def forward_unfolded(self, x: Tensor) -> Tensor:
+        """Compute `forward` one operation at a time: the reference that tests compare with."""
+        x = F.relu(self.norm_in(self.conv_in(x))[0])
+        x = F.relu(self.norm_mid(self.conv_mid(x))[0])
+        x = self.conv_out(x) + self.bias_out.view(1, -1, 1, 1)
+        return x * self.output_scale().view(1, -1, 1, 1)
+
+    def output_scale(self) -> Tensor:
+        """Return the learned scales of the output channels, shape (out_channels,)."""
+        return (LOG_SCALE_FACTOR * self.log_scale).exp()
+
+
+def _scaled_convolution(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return scale * (conv(x) + shift) as one convolution that keeps the image size."""
+    padding = weight.shape[-1] // 2
+    return F.conv2d(x, weight * scale.view(-1, 1, 1, 1), scale * shift, padding=padding)

@@ -1,0 +1,1 @@
+"""Generative models behind one interface; importing this package imports no model family."""
