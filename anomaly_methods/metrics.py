@@ -58,7 +58,7 @@ def separation(
     """Return every metric of in-distribution scores (n,) against anomaly scores (m,).
 
     Raises:
-        ValueError: a set is empty or not one-dimensional, or scores are not finite and `nonfinite` is "raise".
+        ValueError: a set is empty or not (N,), or has non-finite scores and `nonfinite` is "raise".
     """
     histogram = _rank(in_scores, out_scores, nonfinite).histogram()
     low, high = auroc_interval(in_scores, out_scores, nonfinite=nonfinite, resamples=resamples, seed=seed)
@@ -97,8 +97,7 @@ def auroc_interval(
     """Return the percentile bootstrap interval of `auroc`, resampling the two sets apart (stratified).
 
     It tells the error from having these images and not others, given the model; it does not tell the spread
-    over training runs. Where the sets do not overlap at all, every resample has the same area and the interval
-    is a point.
+    over training runs. Where the sets do not overlap, every resample has the same area: a point.
 
     References:
         An Introduction to the Bootstrap (Efron & Tibshirani, 1993), chapter 13.
@@ -136,7 +135,7 @@ def average_precision(
 def fpr_at_tpr(
     in_scores: ArrayLike, out_scores: ArrayLike, *, tpr: float = 0.95, nonfinite: NonFinite = "raise"
 ) -> float:
-    """Return the share of in-distribution images flagged by the highest threshold flagging `tpr` of the others."""
+    """Return the share of in-distribution images flagged where `tpr` of the anomalies are."""
     if not 0 < tpr <= 1:
         raise ValueError(f"The rate of anomalies to flag must be in (0, 1], got {tpr}.")
     return _false_positives(_rank(in_scores, out_scores, nonfinite).histogram(), tpr)
@@ -178,8 +177,9 @@ def _rank(in_scores: ArrayLike, out_scores: ArrayLike, nonfinite: NonFinite) -> 
     bad_in, bad_out = count_nonfinite(inside), count_nonfinite(outside)
     if nonfinite == "raise" and bad_in + bad_out:
         raise ValueError(
-            f"{bad_in} of {len(inside)} in-distribution scores and {bad_out} of {len(outside)} anomaly scores "
-            'are NaN or infinite: look into them, or count them as most anomalous with nonfinite="anomalous".'
+            f"{bad_in} of {len(inside)} in-distribution scores and {bad_out} of {len(outside)} anomaly "
+            "scores are NaN or infinite: look into them, or count them as most anomalous with "
+            'nonfinite="anomalous".'
         )
     if nonfinite not in ("raise", "anomalous"):
         raise ValueError(f'nonfinite must be "raise" or "anomalous", got {nonfinite!r}.')
