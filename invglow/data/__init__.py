@@ -1,0 +1,1 @@
+"""Image sets by name, batches of them, and how general sets are built."""
