@@ -10,6 +10,7 @@ from invglow.data.array_set import load_array
 from invglow.data.embedded_set import load_embedded
 from invglow.data.folder_set import load_folder
 from invglow.data.image_set import ImageSet
+from invglow.data.photos import load_photos
 from invglow.data.request import SetRequest
 
 __all__ = ["known_sets", "load_image_set"]
@@ -17,6 +18,7 @@ __all__ = ["known_sets", "load_image_set"]
 _NAMED: dict[str, Callable[[SetRequest], ImageSet]] = {
     "demo-fashion-mnist": load_embedded,
     "demo-mnist": load_embedded,
+    "general:photos": load_photos,
 }
 _WITH_PATH: dict[str, Callable[[SetRequest, Path], ImageSet]] = {"array": load_array, "folder": load_folder}
 
