@@ -14,7 +14,16 @@ from matplotlib.figure import Figure
 
 from invglow.files import replacing
 
-__all__ = ["COLOURS", "colours_of", "new_figure", "panel_letters", "save_figure", "save_table", "style"]
+__all__ = [
+    "COLOURS",
+    "colours_of",
+    "new_figure",
+    "panel_letters",
+    "save_figure",
+    "save_table",
+    "short_name",
+    "style",
+]
 
 # Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white.
 COLOURS: Mapping[str, str] = MappingProxyType(
@@ -91,6 +100,14 @@ def panel_letters(axes: Sequence[Axes]) -> None:
     """Write a, b, c, ... at the upper left of the panels, so that a text can name them."""
     for letter, axis in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         axis.set_title(letter, loc="left", fontweight="bold")
+
+
+def short_name(name: str) -> str:
+    """Return the name of a data set or a run without its folder: "array:/x/svhn.npy test" is "svhn test"."""
+    words = name.split(" ")
+    _, _, last = words[0].rstrip("/").rpartition("/")
+    stem = last.removeprefix("array:").removeprefix("folder:").removesuffix(".npy").removesuffix(".npz")
+    return " ".join([stem or name, *words[1:]])
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:

@@ -12,7 +12,16 @@ import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from plots.style import COLOURS, colours_of, new_figure, panel_letters, save_figure, save_table, style
+from plots.style import (
+    COLOURS,
+    colours_of,
+    new_figure,
+    panel_letters,
+    save_figure,
+    save_table,
+    short_name,
+    style,
+)
 
 
 def test_in_distribution_is_blue_in_every_figure_and_the_others_differ() -> None:
@@ -52,6 +61,23 @@ def test_letters_name_the_panels() -> None:
     _, axes = new_figure(columns=2)
     panel_letters(axes)
     assert [axis.get_title(loc="left") for axis in axes] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("cifar10", "cifar10"),
+        ("cifar10 test", "cifar10 test"),
+        ("array:/x/svhn.npy test", "svhn test"),
+        ("array:svhn.npy", "svhn"),
+        ("folder:pics/", "pics"),
+        ("general:photos", "general:photos"),
+        ("runs/demo/general/", "general"),
+        ("/", "/"),
+    ],
+)
+def test_short_names_have_no_folders(name: str, short: str) -> None:
+    assert short_name(name) == short
 
 
 def test_saved_files_are_a_pdf_and_a_png_and_repeat_to_the_byte(tmp_path: Path) -> None:

@@ -1,0 +1,234 @@
+"""Histograms of likelihoods and of likelihood ratios, in- against out-of-distribution."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from anomaly_methods.metrics import auroc, count_nonfinite
+from anomaly_methods.statistics import Statistics
+from plots.command import run_command
+from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
+
+__all__ = ["Panel", "likelihood_panels", "make_figure", "save", "table"]
+
+Scores = NDArray[np.float64]
+
+_BINS = 60
+_SHOWN = (0.002, 0.998)  # each set's range that an axis shows in any case
+_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+_TABLE = ("panel", "set", "role", "bin_left", "bin_right", "images")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of scores per image set; higher scores are more anomalous.
+
+    Attributes:
+        title: what is scored, by which model.
+        axis: the quantity and its unit.
+        in_distribution: (name of the set, scores (N,)).
+        out_of_distribution: name of the set -> scores (M,).
+    """
+
+    title: str
+    axis: str
+    in_distribution: tuple[str, Scores]
+    out_of_distribution: Mapping[str, Scores]
+
+    def sets(self) -> dict[str, Scores]:
+        """Return all sets by name, the in-distribution one first.
+
+        Raises:
+            ValueError: if there are no scores in a set, or nothing to compare with.
+        """
+        name, scores = self.in_distribution
+        if not self.out_of_distribution or name in self.out_of_distribution:
+            raise ValueError(f"{self.title!r} needs at least one out-of-distribution set besides {name!r}.")
+        found = {name: scores, **self.out_of_distribution}
+        for other, values in found.items():
+            if not np.isfinite(values).any():
+                raise ValueError(f"{self.title!r} needs at least one finite score of {other!r}, got none.")
+        return found
+
+    def aurocs(self) -> dict[str, float]:
+        """Return the AUROC of every out-of-distribution set; non-finite scores count as most anomalous."""
+        inside = self.in_distribution[1]
+        return {
+            name: auroc(inside, scores, nonfinite="anomalous")
+            for name, scores in self.out_of_distribution.items()
+        }
+
+
+def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statistics] = ()) -> list[Panel]:
+    """Return the panel of the raw likelihood and, with a general model, that of the ratio.
+
+    Both are in bits per dimension: `8 - log p / (D ln 2)`, and the specific model's minus the general one's,
+    which is the log-likelihood ratio with its sign turned, so that anomalies are on the right.
+
+    Args:
+        specific: likelihood statistics by the in-distribution model, of the in-distribution set first.
+        general: the same sets in the same order by the general model.
+
+    Raises:
+        ValueError: if statistics of different images are paired, or a row is about more than one image.
+    """
+    bits = [_bits_per_dim(statistics) for statistics in specific]
+    model = short_name(specific[0].meta.model)
+    axis = "bits per dimension"
+    panels = [_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
+    if general:
+        ratios = [
+            own - _bits_per_dim(other) for own, other in zip(bits, _paired(specific, general), strict=True)
+        ]
+        other_model = short_name(general[0].meta.model)
+        title = f"Likelihood ratio, models: {model}, {other_model}"
+        panels.append(_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
+    return panels
+
+
+def make_figure(panels: Sequence[Panel], bins: int = _BINS) -> Figure:
+    """Draw one histogram per panel, side by side."""
+    names = [panel.in_distribution[0] for panel in panels]
+    colours = colours_of(names, [name for panel in panels for name in panel.out_of_distribution])
+    with style():
+        figure, axes = new_figure(columns=len(panels), panel_height=2.6)
+        for axis, panel in zip(axes, panels, strict=True):
+            _draw(axis, panel, colours, bins)
+        if len(panels) > 1:
+            panel_letters(axes)
+    return figure
+
+
+def table(panels: Sequence[Panel], bins: int = _BINS) -> Iterator[tuple[object, ...]]:
+    """Yield the numbers of the figure: images per bin; infinite edges hold what lies beyond the axis.
+
+    A row without edges counts scores that are NaN or infinite, so the images of a set add up.
+    """
+    for panel in panels:
+        edges = _edges(panel, bins)
+        for name, scores in panel.sets().items():
+            role = "in-distribution" if name == panel.in_distribution[0] else "out-of-distribution"
+            everything = np.array([-np.inf, *edges, np.inf])
+            counts, _ = np.histogram(scores[np.isfinite(scores)], everything)
+            for left, right, count in zip(everything[:-1], everything[1:], counts, strict=True):
+                yield panel.title, short_name(name), role, float(left), float(right), int(count)
+            yield panel.title, short_name(name), role, "", "", count_nonfinite(scores)
+
+
+def save(panels: Sequence[Panel], path: Path, bins: int = _BINS) -> tuple[Path, Path, Path]:
+    """Save the figure as PDF and PNG and its numbers as CSV, and return the files; `path` has no suffix."""
+    pdf, png = save_figure(make_figure(panels, bins), path)
+    return pdf, png, save_table(path, _TABLE, table(panels, bins))
+
+
+def _bits_per_dim(statistics: Statistics) -> Scores:
+    meta = statistics.meta
+    if meta.group_size != 1:
+        raise ValueError(
+            f"A histogram shows one number per image, but the statistics of {meta.dataset!r} are about "
+            f"groups of {meta.group_size} images: extract them with a group size of 1."
+        )
+    return 8 - statistics.value("log_prob") / (math.prod(meta.image_shape) * math.log(2))
+
+
+def _paired(specific: Sequence[Statistics], general: Sequence[Statistics]) -> Sequence[Statistics]:
+    """Return `general` if it is about the very images of `specific`, prepared alike."""
+    if len(specific) != len(general):
+        raise ValueError(
+            f"Each set needs statistics by both models, got {len(specific)} by the specific one "
+            f"and {len(general)} by the general one."
+        )
+    for own, other in zip(specific, general, strict=True):
+        for field in ("dataset_sha256", "split", "preprocessing", "noise_draws", "seed"):
+            one, two = getattr(own.meta, field), getattr(other.meta, field)
+            if one != two:
+                raise ValueError(
+                    f"Statistics of {own.meta.dataset!r} and {other.meta.dataset!r} cannot be paired: "
+                    f"their {field} is {one!r} and {two!r}. Name the same sets, in the same order."
+                )
+        if not np.array_equal(own.index, other.index):
+            raise ValueError(f"The two statistics of {own.meta.dataset!r} are about different images of it.")
+    return general
+
+
+def _panel(title: str, axis: str, statistics: Sequence[Statistics], scores: Sequence[Scores]) -> Panel:
+    names = [f"{item.meta.dataset} {item.meta.split}" for item in statistics]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Each set can be shown once, got {', '.join(names)}.")
+    return Panel(title, axis, (names[0], scores[0]), dict(zip(names[1:], scores[1:], strict=True)))
+
+
+def _draw(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int) -> None:
+    edges, sets = _edges(panel, bins), panel.sets()
+    for number, (name, scores) in enumerate(sets.items()):
+        percent = 100 * np.histogram(scores, edges)[0] / len(scores)
+        line, label = _LINES[number % len(_LINES)], _label(name, number > 0, scores, edges)
+        axis.stairs(percent, edges, color=colours[name], linestyle=line, label=label)
+        if number == 0:
+            axis.stairs(percent, edges, fill=True, color=colours[name], alpha=0.3)
+    room_for_legend = 1.05 + 0.13 * len(sets)
+    axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
+    axis.set_title(_title(panel))
+    axis.set_xlabel("\n".join([*textwrap.wrap(panel.axis, 50), "more anomalous \N{RIGHTWARDS ARROW}"]))
+    axis.set_ylabel("images per bin (% of set)")
+    axis.legend(loc="upper right", fontsize=6.5)
+
+
+def _label(name: str, is_out: bool, scores: Scores, edges: Scores) -> str:
+    """Name a set, its role, its size, and how many of its images the axis does not show."""
+    hidden = len(scores) - np.count_nonzero((scores >= edges[0]) & (scores <= edges[-1]))
+    rest = f", {hidden} not shown" if hidden else ""
+    return f"{short_name(name)} ({'out' if is_out else 'in'}), n = {len(scores):,}{rest}"
+
+
+def _title(panel: Panel) -> str:
+    aurocs = panel.aurocs()
+    if len(aurocs) == 1:
+        listed = f"{next(iter(aurocs.values())):.3f}"
+    else:
+        listed = ", ".join(f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
+    return "\n".join([panel.title, *textwrap.wrap(f"AUROC {listed}", 50)])
+
+
+def _edges(panel: Panel, bins: int) -> Scores:
+    """Return common bins from the lowest to the highest of what each set needs to show."""
+    finite = [scores[np.isfinite(scores)] for scores in panel.sets().values()]
+    low = min(float(np.quantile(scores, _SHOWN[0])) for scores in finite)
+    high = max(float(np.quantile(scores, _SHOWN[1])) for scores in finite)
+    margin = 0.02 * (high - low) or 0.5
+    return np.linspace(low - margin, high + margin, bins + 1)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw from statistics files; the in-distribution set comes first."""
+    parser = argparse.ArgumentParser(
+        prog="python -m plots.likelihood_histograms",
+        description=__doc__,
+        epilog="Example: python -m plots.likelihood_histograms --specific in.npz out.npz "
+        "--general general-in.npz general-out.npz --output figure",
+    )
+    add = parser.add_argument
+    add("--specific", type=Path, nargs="+", required=True, help="likelihoods by the in-distribution model")
+    add("--general", type=Path, nargs="*", default=[], help="the same sets by the general model")
+    add("--output", type=Path, required=True, help="where to write .pdf, .png and .csv; no suffix")
+    add("--bins", type=int, default=_BINS, help=f"bins of each histogram (default: {_BINS})")
+    options = parser.parse_args(arguments)
+    specific, general = (
+        [Statistics.load(path) for path in paths] for paths in (options.specific, options.general)
+    )
+    for file in save(likelihood_panels(specific, general), options.output, options.bins):
+        print(file)
+
+
+if __name__ == "__main__":
+    run_command(main)
