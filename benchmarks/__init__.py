@@ -1,0 +1,1 @@
+"""Speed and memory, measured as ratios on one machine in one run: `python -m benchmarks.glow`."""
