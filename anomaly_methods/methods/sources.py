@@ -1,0 +1,127 @@
+"""Where the values of a method come from, and joining statistics of the same images under two models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_methods.meta import differences
+from anomaly_methods.statistics import Statistics, StatisticsMeta
+
+__all__ = [
+    "GENERAL_LIKELIHOOD",
+    "SPECIFIC_LIKELIHOOD",
+    "Source",
+    "SourceStatistics",
+    "assemble",
+    "joined",
+    "likelihoods",
+    "paired",
+]
+
+_SAME_IMAGES = ("dataset_sha256", "split", "image_shape", "group_size")
+_SAME_COMPUTATION = ("extractor_version", "preprocessing", "noise_draws", "seed", "settings")
+
+
+class Source(NamedTuple):
+    """One kind of statistics of one of the models: the specific one, or the general one it came from."""
+
+    role: str
+    kind: str
+
+
+SPECIFIC_LIKELIHOOD = Source("specific", "likelihood")
+GENERAL_LIKELIHOOD = Source("general", "likelihood")
+
+SourceStatistics = Mapping[Source, Statistics]
+"""All there is about one image set."""
+
+
+def likelihoods(specific: Statistics, general: Statistics | None = None) -> dict[Source, Statistics]:
+    """Return likelihood statistics of one image set in the form that `assemble` and `evaluate` take."""
+    found = {SPECIFIC_LIKELIHOOD: specific}
+    if general is not None:
+        found[GENERAL_LIKELIHOOD] = general
+    return found
+
+
+def assemble(sources: Mapping[str, Source], available: SourceStatistics) -> Statistics:
+    """Return the statistics of one source as they are, or of several joined under the keys of `sources`.
+
+    Raises:
+        ValueError: a source is not among those available, or they do not fit together.
+    """
+    for role, kind in sources.values():
+        if (role, kind) not in available:
+            raise ValueError(
+                f"This needs {kind} statistics of the {role} model, but got none: name that model."
+            )
+    if len(sources) == 1:
+        return available[next(iter(sources.values()))]
+    return joined({key: available[source] for key, source in sources.items()})
+
+
+def paired(specific: Statistics, general: Statistics) -> Statistics:
+    """Join statistics of the same images under two models; values become `specific/...` and `general/...`.
+
+    Raises:
+        ValueError: they are of different images or settings, or of one and the same model.
+    """
+    return joined({"specific": specific, "general": general})
+
+
+def joined(parts: Mapping[str, Statistics]) -> Statistics:
+    """Join several statistics of the same images; the values of each get its key and "/" before their names.
+
+    The meta is that of the first part, with every part's own in `sources`.
+
+    Raises:
+        ValueError: the parts are of different images; or parts of one kind were computed in different ways
+            or with one and the same model.
+    """
+    (first, one), *others = parts.items()
+    for name, other in others:
+        _require_same_images(first, one, name, other)
+        if other.meta.kind == one.meta.kind:
+            _require_other_model(first, one.meta, name, other.meta)
+    values: dict[str, NDArray[np.float64]] = {}
+    for key, part in parts.items():
+        values |= {f"{key}/{name}": array for name, array in part.values.items()}
+    metas = {key: part.meta for key, part in parts.items()}
+    return Statistics(values, one.index, replace(one.meta, sources=metas))
+
+
+def _require_same_images(first: str, one: Statistics, second: str, other: Statistics) -> None:
+    sets = f"{one.meta.dataset!r} and {other.meta.dataset!r}"
+    for name, (here, there) in differences(one.meta, other.meta, _SAME_IMAGES).items():
+        raise ValueError(
+            f"The {first} and {second} statistics ({sets}) must be of the same images, but {name} is "
+            f"{_short(here)} and {_short(there)}: compute both on one image set."
+        )
+    if not np.array_equal(one.index, other.index):
+        raise ValueError(
+            f"The {first} and {second} statistics ({sets}) must be of the same images in the same order, "
+            f"but index differs ({len(one)} and {len(other)} rows): compute both on one image set."
+        )
+
+
+def _require_other_model(first: str, one: StatisticsMeta, second: str, other: StatisticsMeta) -> None:
+    for name, (here, there) in differences(one, other, _SAME_COMPUTATION).items():
+        raise ValueError(
+            f"The {first} and {second} statistics must be computed in the same way, but {name} is "
+            f"{_short(here)} and {_short(there)}: compute one of them again."
+        )
+    if one.checkpoint_sha256 == other.checkpoint_sha256:
+        raise ValueError(
+            f"The {first} and {second} statistics are of the same model (checkpoint "
+            f"{_short(one.checkpoint_sha256)}, {one.model!r}), but two different ones are needed."
+        )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
