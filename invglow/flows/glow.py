@@ -62,6 +62,7 @@ class GlowConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         self._check_sizes()
+        self._check_divisible()
         _check_name("mixing", self.mixing, MIXINGS)
         _check_name("coupling", self.coupling, COUPLINGS)
 
@@ -69,6 +70,11 @@ class GlowConfig:
         for name in ("scales", "steps_per_scale", "hidden_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        shape: tuple[int, ...] = self.image_shape
+        if len(shape) != 3 or min(shape) < 1:
+            raise ValueError(f"image_shape must be (channels, height, width), each at least 1, got {shape}.")
+
+    def _check_divisible(self) -> None:
         factor = 2**self.scales
         _, height, width = self.image_shape
         if height % factor or width % factor:

@@ -94,7 +94,7 @@ class MultiScaleFlow(nn.Module):
         return self._through_scales(x, folded=False)
 
     def _through_scales(self, x: Tensor, folded: bool) -> tuple[ScaleOutput, ...]:
-        self._check_shape(x)
+        self._check_images(x)
         outputs = []
         for i, scale in enumerate(self.scales):
             features, log_det = scale(x) if folded else scale.forward_unfolded(x)
@@ -109,6 +109,7 @@ class MultiScaleFlow(nn.Module):
 
     def inverse(self, latents: Sequence[Tensor]) -> Tensor:
         """Map one latent per scale, finest first, back to images (B, C, H, W)."""
+        self._check_latents(latents)
         features = latents[-1]
         for i in reversed(range(len(self.scales))):
             if i < len(self.scales) - 1:
@@ -118,15 +119,38 @@ class MultiScaleFlow(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw n images (n, C, H, W) in about [-1/2, 1/2] with latents of std `temperature`."""
+        """Draw n images (n, C, H, W) in about [-1/2, 1/2], scaling the standard deviation of the latents.
+
+        Nothing is clipped. Where training has only begun, the inverse of a few latents can overflow at
+        temperature 1: such an image is not finite, and the caller decides what to show instead.
+
+        Raises:
+            ValueError: if `n` is less than 1 or `temperature` negative.
+        """
+        if n < 1 or temperature < 0:
+            raise ValueError(
+                f"Sampling needs n >= 1 and temperature >= 0, got n={n}, temperature={temperature}."
+            )
         latents = [scale.prior.sample(n, temperature, generator) for scale in self.scales]
         return self.inverse(latents)
 
-    def _check_shape(self, x: Tensor) -> None:
+    def _check_images(self, x: Tensor) -> None:
         if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"This flow takes images of shape (B, {', '.join(map(str, self.image_shape))}), "
                 f"got {tuple(x.shape)}."
+            )
+        if not x.is_floating_point():
+            raise ValueError(
+                f"This flow takes floats in [-1/2, 1/2), got {x.dtype}: dequantize the images first."
+            )
+
+    def _check_latents(self, latents: Sequence[Tensor]) -> None:
+        expected = [tuple(scale.prior.loc.shape) for scale in self.scales]
+        if [tuple(latent.shape[1:]) for latent in latents] != expected:
+            raise ValueError(
+                f"This flow takes one latent per scale, of shapes (B, C, H, W) with (C, H, W) = {expected}, "
+                f"got {[tuple(latent.shape) for latent in latents]}."
             )
 
 

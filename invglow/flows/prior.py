@@ -26,8 +26,9 @@ class ElementwiseNormal(nn.Module):
     @torch.no_grad()
     def fit(self, latent: Tensor, minimal_scale: float = 1e-6) -> None:
         """Set loc and log_scale so that the batch (B, C, H, W) is standardised element by element."""
-        self.loc.copy_(-latent.mean(dim=0))
-        self.log_scale.copy_(-latent.std(dim=0, correction=0).clamp_min(minimal_scale).log())
+        std, mean = torch.std_mean(latent, dim=0, correction=0)
+        self.loc.copy_(-mean)
+        self.log_scale.copy_(-std.clamp_min(minimal_scale).log())
 
     def log_prob(self, latent: Tensor) -> Tensor:
         """Return the log-density of each latent, shape (B,), in nats."""

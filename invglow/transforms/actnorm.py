@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from invglow.transforms.base import ChannelAffine
+from invglow.transforms.base import ChannelAffine, check_channels
 
 __all__ = ["ActNorm"]
 
@@ -35,16 +35,19 @@ class ActNorm(ChannelAffine):
             x: batch of shape (B, C, H, W).
             minimal_scale: smallest standard deviation to divide by, for channels that are constant.
         """
-        mean = x.mean(dim=(0, 2, 3))
-        std = x.std(dim=(0, 2, 3), correction=0)
+        check_channels(x, len(self.loc))
+        # In one pass the mean of a constant channel is exact, which its huge scale below relies on.
+        std, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
         self.loc.copy_(-mean)
         self.log_scale.copy_(-std.clamp_min(minimal_scale).log())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_channels(x, len(self.loc))
         z = (x + _per_channel(self.loc)) * _per_channel(self.log_scale.exp())
         return z, self.log_det(x)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        check_channels(z, len(self.loc))
         x = z * _per_channel((-self.log_scale).exp()) - _per_channel(self.loc)
         return x, -self.log_det(z)
 

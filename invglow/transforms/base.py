@@ -6,7 +6,13 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-__all__ = ["ChannelAffine", "Transform"]
+__all__ = ["ChannelAffine", "Transform", "check_channels"]
+
+
+def check_channels(x: Tensor, channels: int) -> None:
+    """Raise a ValueError unless `x` has shape (B, channels, H, W): broadcasting would hide the mistake."""
+    if x.dim() != 4 or x.shape[1] != channels:
+        raise ValueError(f"This transform takes images of shape (B, {channels}, H, W), got {tuple(x.shape)}.")
 
 
 class Transform(nn.Module, ABC):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from invglow.transforms.base import ChannelAffine
+from invglow.transforms.base import ChannelAffine, check_channels
 
 __all__ = ["FixedRotation", "LUConv1x1", "PlainConv1x1", "random_rotation"]
 
@@ -25,11 +25,15 @@ class _MatrixConv1x1(ChannelAffine):
         return None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return F.conv2d(x, self.matrix()[:, :, None, None]), self.log_det(x)
+        matrix = self.matrix()
+        check_channels(x, len(matrix))
+        return F.conv2d(x, matrix[:, :, None, None]), self.log_det(x)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        matrix = self.matrix()
+        check_channels(z, len(matrix))
         # W is small but may be ill-conditioned after training: invert it in float64.
-        inverse = torch.linalg.inv(self.matrix().double()).to(z.dtype)
+        inverse = torch.linalg.inv(matrix.double()).to(z.dtype)
         return F.conv2d(z, inverse[:, :, None, None]), -self.log_det(z)
 
 

@@ -16,8 +16,10 @@ __all__ = ["AdditiveCoupling", "AffineCoupling", "Coupling", "halves"]
 
 def halves(x: Tensor) -> tuple[Tensor, Tensor]:
     """Split (B, C, H, W) into its first and its second half of channels."""
-    if x.shape[1] % 2:
-        raise ValueError(f"Halving needs an even number of channels, got {tuple(x.shape)}.")
+    if x.dim() != 4 or x.shape[1] % 2:
+        raise ValueError(
+            f"Halving needs (B, C, H, W) with an even number C of channels, got {tuple(x.shape)}."
+        )
     first, second = x.chunk(2, dim=1)
     return first, second
 
@@ -37,13 +39,22 @@ class Coupling(Transform):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         first, second = halves(x)
-        moved, log_det = self.move(second, self.network(first))
+        moved, log_det = self.move(second, self._output(first))
         return torch.cat((first, moved), dim=1), log_det
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         first, moved = halves(z)
-        second, log_det = self.move_back(moved, self.network(first))
+        second, log_det = self.move_back(moved, self._output(first))
         return torch.cat((first, second), dim=1), log_det
+
+    def _output(self, first: Tensor) -> Tensor:
+        output: Tensor = self.network(first)
+        expected = first.shape[1] * self.outputs_per_channel
+        if output.shape[1] != expected:  # one channel would be broadcast over all without a word
+            raise ValueError(
+                f"The coupling's network must return {expected} channels, got {output.shape[1]}."
+            )
+        return output
 
     @staticmethod
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from invglow.transforms.base import ChannelAffine
+from invglow.transforms.base import ChannelAffine, check_channels
 
 __all__ = ["ChannelPermutation", "identity_permutation", "random_permutation"]
 
@@ -39,9 +39,11 @@ class ChannelPermutation(ChannelAffine):
         self.register_buffer("indices", indices)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_channels(x, len(self.indices))
         return x[:, self.indices], x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        check_channels(z, len(self.indices))
         return z[:, self.indices.argsort()], z.new_zeros(z.shape[0])
 
     def matrix(self) -> Tensor:

@@ -21,11 +21,15 @@ class Squeeze(Transform):
     """
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if x.shape[2] % 2 or x.shape[3] % 2:
-            raise ValueError(f"Squeezing needs an even height and width, got {tuple(x.shape)}.")
+        if x.dim() != 4 or x.shape[2] % 2 or x.shape[3] % 2:
+            raise ValueError(f"Squeezing needs (B, C, H, W) with even H and W, got {tuple(x.shape)}.")
         z = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
         return z, x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        if z.dim() != 4 or z.shape[1] % 4:
+            raise ValueError(
+                f"Undoing a squeeze needs (B, C, H, W) with C divisible by 4, got {tuple(z.shape)}."
+            )
         x = F.pixel_shuffle(z, 2).contiguous(memory_format=torch.channels_last)
         return x, z.new_zeros(z.shape[0])

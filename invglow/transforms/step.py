@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from invglow.transforms.actnorm import ActNorm
-from invglow.transforms.base import ChannelAffine, Transform
+from invglow.transforms.base import ChannelAffine, Transform, check_channels
 from invglow.transforms.coupling import Coupling, halves
 
 __all__ = ["FlowStep"]
@@ -30,6 +30,7 @@ class FlowStep(Transform):
         self.coupling = coupling
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        check_channels(x, len(self.actnorm.loc))
         weight, bias = self.folded_affine()
         z = F.conv2d(x, weight[:, :, None, None], bias)
         z, log_det = self.coupling(z)
@@ -51,5 +52,7 @@ class FlowStep(Transform):
 
     def folded_affine(self) -> tuple[Tensor, Tensor]:
         """Return W of shape (C, C) and b of shape (C,) of ActNorm and mixing together."""
-        matrix = self.mixing.matrix()
-        return matrix * self.actnorm.scale(), matrix @ self.actnorm.bias()
+        matrix = self.mixing.matrix().to(self.actnorm.loc.dtype)  # a permutation has no dtype of its own
+        bias = matrix @ self.actnorm.bias()
+        mixing_bias = self.mixing.bias()
+        return matrix * self.actnorm.scale(), bias if mixing_bias is None else bias + mixing_bias
