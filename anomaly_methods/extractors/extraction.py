@@ -1,0 +1,92 @@
+"""What is to be computed: a model, images, an extractor, and the provenance that follows from them."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from anomaly_methods.extractors.base import Extractor
+from anomaly_methods.meta import StatisticsMeta
+from invglow import __version__
+from invglow.data.image_set import ImageSet
+from invglow.data.preprocessing import check_image_shape
+from models.base import GenerativeModel
+
+__all__ = ["Extraction"]
+
+
+@dataclass(frozen=True, eq=False)
+class Extraction:
+    """What is to be computed. How it is computed (batch size, device) changes nothing but rounding.
+
+    Args:
+        model: put into evaluation mode while it runs.
+        image_set: for the first n images only, give `image_set.limited(n)`.
+        extractor: what to compute of each group.
+        model_name: for people, such as the run's folder.
+        checkpoint_sha256: of the model's weights.
+        noise_draws: 0 to take images at the centres of their bins; n to take every value as the mean over n
+            draws of uniform noise. For log_prob that is the mean of the logarithms, not the logarithm of the
+            mean, and so a lower bound on the log-probability of the 8-bit image (Theis et al., 2016).
+        seed: of the noise, which for each image depends on the seed and its place in the set alone.
+
+    Raises:
+        ValueError: the images do not fit the model, are too few for one group, or a number is negative.
+    """
+
+    model: GenerativeModel
+    image_set: ImageSet
+    extractor: Extractor
+    model_name: str
+    checkpoint_sha256: str
+    noise_draws: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_image_shape(self.image_set.image_shape, self.model.image_shape, name=self.image_set.name)
+        if self.noise_draws < 0 or self.seed < 0:
+            raise ValueError(f"Noise needs draws >= 0 and seed >= 0, got {self.noise_draws} and {self.seed}.")
+        if self.rows < 1:
+            raise ValueError(
+                f"{self.image_set.name} has {len(self.image_set)} images, too few for one group of "
+                f"{self.extractor.group_size}: choose a smaller group size or a larger set."
+            )
+
+    @property
+    def rows(self) -> int:
+        """Whole groups in the set; images after the last of them are dropped, and counted in the meta."""
+        return len(self.image_set) // self.extractor.group_size
+
+    @cached_property
+    def meta(self) -> StatisticsMeta:
+        """Provenance of the result."""
+        noise = "uniform in [0, 1)" if self.noise_draws else "1/2"
+        return StatisticsMeta(
+            kind=self.extractor.name,
+            model=self.model_name,
+            checkpoint_sha256=self.checkpoint_sha256,
+            bound=self.model.bound,
+            dataset=self.image_set.name,
+            dataset_sha256=self.image_set.sha256(),
+            split=self.image_set.split,
+            image_shape=self.image_set.image_shape,
+            preprocessing=f"(x + u) / 256 - 1/2, u = {noise}",
+            group_size=self.extractor.group_size,
+            unit=self.extractor.unit,
+            seed=self.seed if self.noise_draws else 0,
+            noise_draws=self.noise_draws,
+            dropped=len(self.image_set) % self.extractor.group_size,
+            extractor_version=self.extractor.version,
+            settings=self.extractor.settings,
+            details=self.extractor.details(self.model),
+            versions={
+                "invglow": __version__,
+                "python": platform.python_version(),
+                "numpy": np.__version__,
+                "torch": str(torch.__version__),
+            },
+        )
