@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,7 @@ __all__ = [
     "writing_array",
 ]
 
-_HEADER_BYTES = 128
+_HEADER_BYTES = 256
 _BLOCK_BYTES = 1 << 23
 
 
@@ -109,31 +109,42 @@ def release(images: NDArray[np.uint8]) -> None:
 
 
 class ArrayWriter:
-    """Writes a uint8 `.npy` file one block after another; the number of rows need not be known before."""
+    """Writes a `.npy` file one block after another; the number of rows need not be known before."""
 
-    def __init__(self, file: BinaryIO, row_shape: tuple[int, ...]) -> None:
-        self._file, self._row_shape = file, row_shape
+    def __init__(self, file: BinaryIO, row_shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._file, self._row_shape, self._dtype = file, row_shape, dtype
         self.rows = 0
-        file.write(_header((0, *row_shape)))
+        self._write_header()
 
-    def append(self, rows: NDArray[np.uint8]) -> None:
+    def append(self, rows: NDArray[Any]) -> None:
         """Add rows (n, *row_shape) at the end of the file; plain file writes, so no page stays in memory."""
-        if rows.dtype != np.uint8 or rows.shape[1:] != self._row_shape:
-            raise ValueError(f"Rows must be uint8 {self._row_shape}, got {rows.dtype} {rows.shape[1:]}.")
-        self._file.write(np.ascontiguousarray(rows).data)
+        if rows.dtype != self._dtype or rows.shape[1:] != self._row_shape:
+            raise ValueError(
+                f"Rows must be {self._dtype} {self._row_shape}, got {rows.dtype} {rows.shape[1:]}."
+            )
+        self._file.write(rows.tobytes())
         self.rows += len(rows)
 
     def finish(self) -> None:
         """Write the header again, now with the number of rows."""
         self._file.seek(0)
-        self._file.write(_header((self.rows, *self._row_shape)))
+        self._write_header()
+
+    def _write_header(self) -> None:
+        """Write a version 1.0 header of fixed length, so that it can be overwritten."""
+        shape, descr = (self.rows, *self._row_shape), np.lib.format.dtype_to_descr(self._dtype)
+        text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".encode("ascii")
+        length = _HEADER_BYTES - 10
+        self._file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", length) + text.ljust(length - 1) + b"\n")
 
 
 @contextmanager
-def writing_array(path: Path, row_shape: tuple[int, ...]) -> Iterator[ArrayWriter]:
+def writing_array(
+    path: Path, row_shape: tuple[int, ...], dtype: np.dtype[Any] | type[np.uint8] = np.uint8
+) -> Iterator[ArrayWriter]:
     """Yield an `ArrayWriter` whose file appears at `path` only when the block ends without an error."""
     with replacing(path) as temporary, temporary.open("wb") as file:
-        writer = ArrayWriter(file, row_shape)
+        writer = ArrayWriter(file, row_shape, np.dtype(dtype))
         yield writer
         writer.finish()
 
@@ -148,10 +159,3 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[tuple[int, ...], np.dtype[
     except (ValueError, EOFError, SyntaxError) as error:
         raise ValueError(f"{path} is not a whole .npy file: its header is broken; make it anew.") from error
     return shape, dtype, file.tell()
-
-
-def _header(shape: tuple[int, ...]) -> bytes:
-    """Return a version 1.0 header of fixed length, to be overwritten once the rows are counted."""
-    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
-    length = _HEADER_BYTES - 10
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", length) + text.encode("ascii").ljust(length - 1) + b"\n"

@@ -21,6 +21,7 @@ class CropSettings:
     Attributes:
         size: height and width in pixels of the result.
         largest: side of the largest crop as a fraction of the photograph's shorter side.
+        whole: share of the crops that are as large as that.
         filters: Pillow's resampling filters, each as likely as the others.
         blurred: share of the crops that are blurred after resizing.
         blur: standard deviation of the blur in pixels of the result, from and to.
@@ -28,6 +29,7 @@ class CropSettings:
 
     size: int = 32
     largest: float = 1.0
+    whole: float = 0.0
     filters: tuple[Image.Resampling, ...] = (
         Image.Resampling.BOX,
         Image.Resampling.BILINEAR,
@@ -40,11 +42,12 @@ class CropSettings:
 
 
 def random_box(width: int, height: int, settings: CropSettings, rng: np.random.Generator) -> Box:
-    """Draw a square (left, top, right, bottom) in pixels, its side log-uniform from `size` to the largest."""
+    """Draw a square (left, top, right, bottom), its side log-uniform or (`whole`) the largest."""
     shorter = min(width, height)
     largest = max(1.0, settings.largest * shorter)
     smallest = min(float(settings.size), largest)
     side = round(math.exp(rng.uniform(math.log(smallest), math.log(largest))))
+    side = round(largest) if rng.random() < settings.whole else side
     left, top = int(rng.integers(width - side + 1)), int(rng.integers(height - side + 1))
     return left, top, left + side, top + side
 
@@ -59,6 +62,4 @@ def random_crop(
     crop = picture.resize((settings.size, settings.size), resampling, box=box, reducing_gap=3.0)
     if rng.random() < settings.blurred:
         crop = crop.filter(ImageFilter.GaussianBlur(rng.uniform(*settings.blur)))
-    if rng.random() < 0.5:
-        crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return np.asarray(crop).reshape(settings.size, settings.size, -1), box

@@ -37,7 +37,7 @@ _PHOTOGRAPHS = {
     ),
     "sklearn": ("datasets/images", "china.jpg flower.jpg"),
 }
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 500
 
 

@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,9 @@ from invglow.data.pictures import UNREADABLE, read_picture
 from invglow.data.resize import fit_picture
 from invglow.files import replacing
 
-__all__ = ["PictureStore"]
+__all__ = ["PictureStore", "write_decoded"]
+
+Item = TypeVar("Item")
 
 _CHUNK = 256
 
@@ -71,26 +75,11 @@ class PictureStore:
     def _decode(self, path: Path, record: Path) -> None:
         """Write the record first: where there is an array, there is its record."""
         with writing_array(path, (self.size, self.size, self.channels)) as writer:
-            skipped = self._write_all(writer)
+            skipped = write_decoded(self.paths, self._read, writer, total=len(self.paths), what=self.name)
             if not writer.rows:
                 raise ValueError(f"None of the {len(self.paths)} pictures in {self.root} can be read.")
             with replacing(record) as temporary:
                 temporary.write_text(json.dumps({"indices": skipped, "names": self._names(skipped)}))
-
-    def _write_all(self, writer: ArrayWriter) -> list[int]:
-        """Append all pictures that can be read; return the indices of the others."""
-        skipped: list[int] = []
-        with (
-            ThreadPoolExecutor(os.cpu_count()) as pool,
-            tqdm(total=len(self.paths), desc=f"decoding {self.name}", unit="img", disable=None) as bar,
-        ):
-            for start in range(0, len(self.paths), _CHUNK):
-                found = list(pool.map(self._read, self.paths[start : start + _CHUNK]))
-                skipped += [start + place for place, image in enumerate(found) if image is None]
-                if readable := [image for image in found if image is not None]:
-                    writer.append(np.stack(readable))
-                bar.update(len(found))
-        return skipped
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
@@ -110,3 +99,29 @@ class PictureStore:
             f"{names}{more}.",
             stacklevel=3,
         )
+
+
+def write_decoded(
+    items: Iterable[Item],
+    decode: Callable[[Item], NDArray[np.uint8] | None],
+    writer: ArrayWriter,
+    *,
+    total: int,
+    what: str,
+) -> list[int]:
+    """Decode items in threads, some at a time, and append them; return the places of those giving None."""
+    skipped: list[int] = []
+    done = 0
+    remaining = iter(items)
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=total, desc=f"decoding {what}", unit="img", disable=None) as bar,
+    ):
+        while chunk := list(islice(remaining, _CHUNK)):
+            found = list(pool.map(decode, chunk))
+            skipped += [done + place for place, image in enumerate(found) if image is None]
+            if readable := [image for image in found if image is not None]:
+                writer.append(np.stack(readable))
+            done += len(found)
+            bar.update(len(found))
+    return skipped

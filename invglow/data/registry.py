@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from invglow.data.array_set import load_array
-from invglow.data.embedded_set import load_embedded
-from invglow.data.folder_set import load_folder
-from invglow.data.image_set import ImageSet
-from invglow.data.photos import load_photos
 from invglow.data.request import SetRequest
+
+if TYPE_CHECKING:
+    from invglow.data.image_set import ImageSet
 
 __all__ = ["known_sets", "load_image_set"]
 
-_NAMED: dict[str, Callable[[SetRequest], ImageSet]] = {
-    "demo-fashion-mnist": load_embedded,
-    "demo-mnist": load_embedded,
-    "general:photos": load_photos,
+# Where each set is read; a module is imported when its set is asked for.
+_MODULES = {
+    "embedded_set.load_embedded": "demo-fashion-mnist demo-mnist",
+    "photos.load_photos": "general:photos",
+    "cifar.load_cifar": "cifar10 cifar100",
+    "svhn.load_svhn": "svhn",
+    "mnist.load_mnist": "mnist fashion-mnist kmnist",
+    "picture_sets.load_omniglot": "omniglot",
+    "picture_sets.load_gtsrb": "gtsrb",
+    "picture_sets.load_celeba": "celeba",
+    "picture_sets.load_tiny_imagenet": "tiny-imagenet",
+    "lsun.load_lsun": "lsun",
+    "imagenet32.load_imagenet32": "imagenet32",
+    "tiny.load_tiny": "tiny",
 }
-_WITH_PATH: dict[str, Callable[[SetRequest, Path], ImageSet]] = {"array": load_array, "folder": load_folder}
+_NAMED = {name: loader for loader, names in _MODULES.items() for name in names.split()}
+_WITH_PATH = {"array": "array_set.load_array", "folder": "folder_set.load_folder"}
 
 
 def known_sets() -> tuple[str, ...]:
@@ -57,11 +68,17 @@ def load_image_set(
         raise ValueError(f"The image size must be at least 1 pixel, got {image_size}.")
     request = SetRequest(spec, split, image_size, grey, folder, download)
     if spec in _NAMED:
-        return _NAMED[spec](request)
+        return _loader(_NAMED[spec])(request)
     kind, _, path = spec.partition(":")
     if kind in _WITH_PATH and path:
-        return _WITH_PATH[kind](request, Path(path).expanduser())
+        return _loader(_WITH_PATH[kind])(request, Path(path).expanduser())
     raise ValueError(_unknown(spec))
+
+
+def _loader(where: str) -> Callable[..., ImageSet]:
+    module, _, function = where.partition(".")
+    loader: Callable[..., ImageSet] = getattr(import_module(f"invglow.data.{module}"), function)
+    return loader
 
 
 def _unknown(spec: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from invglow.data.image_set import ImageSet
+if TYPE_CHECKING:
+    from invglow.data.image_set import ImageSet
 
 __all__ = ["SetRequest"]
 
@@ -39,6 +41,8 @@ class SetRequest:
         paths: Sequence[str] | None = None,
     ) -> ImageSet:
         """Return the images as the set that was asked for."""
+        from invglow.data.image_set import ImageSet  # torch comes with it, and names alone need none
+
         found = None if paths is None else tuple(paths)
         return ImageSet(self.spec, self.split, images, labels, self.grey, flips, found)
 
