@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import ndtr
@@ -28,6 +28,7 @@ def shifted_normals(distance: float, n: int = 10_000) -> tuple[NDArray[np.float6
     return generator.normal(size=n), generator.normal(size=n) + distance
 
 
+@settings(deadline=None)
 @given(inside=SCORES, outside=SCORES)
 def test_auroc_is_the_share_of_ordered_pairs(inside: list[float], outside: list[float]) -> None:
     pairs = [0.5 * (a == b) + (b > a) for a in inside for b in outside]
@@ -36,6 +37,7 @@ def test_auroc_is_the_share_of_ordered_pairs(inside: list[float], outside: list[
     assert auroc(outside, inside) == pytest.approx(1 - auroc(inside, outside), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(inside=SCORES, outside=SCORES)
 def test_average_precision_both_ways(inside: list[float], outside: list[float]) -> None:
     labels, scores = labelled(inside, outside)
@@ -44,6 +46,7 @@ def test_average_precision_both_ways(inside: list[float], outside: list[float]) 
     assert normal == pytest.approx(average_precision_score(1 - labels, -scores))
 
 
+@settings(deadline=None)
 @given(inside=SCORES, outside=SCORES, tpr=st.sampled_from([0.5, 0.95, 1.0]))
 def test_fpr_is_that_of_the_first_point_of_the_curve(
     inside: list[float], outside: list[float], tpr: float

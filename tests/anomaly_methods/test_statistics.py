@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_methods.statistics import Statistics, concatenate
@@ -86,6 +86,7 @@ def test_truncated_file_is_refused(tmp_path: Path, share: float) -> None:
         Statistics.load(path)
 
 
+@settings(deadline=None)
 @given(position=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_no_damaged_byte_changes_a_number_unseen(
     tmp_path_factory: pytest.TempPathFactory, position: float, flip: int
@@ -203,6 +204,7 @@ def test_select_takes_positions_and_masks() -> None:
     assert len(statistics.select([])) == 0
 
 
+@settings(deadline=None)
 @given(rows=st.integers(2, 200), seed=st.integers(0, 1000))
 def test_halves_share_nothing_and_miss_nothing(rows: int, seed: int) -> None:
     fit, test = make_statistics(np.arange(rows)).halves(seed)

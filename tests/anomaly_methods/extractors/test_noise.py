@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
@@ -12,6 +12,7 @@ from anomaly_methods.extractors.noise import uniform_noise
 SHAPE = (3, 8, 8)
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 2**40), length=st.integers(1, 8), step=st.integers(1, 4))
 def test_noise_of_an_image_does_not_depend_on_its_batch(start: int, length: int, step: int) -> None:
     indices = range(start, start + length * step, step)

@@ -195,7 +195,7 @@ def test_a_killed_process_leaves_usable_parts(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from tests.anomaly_methods.extractors.test_resume import extraction, extract\n"
         "from tests.anomaly_methods.extractors.toys import Gaussian\n"
-        "extract(extraction(Gaussian(seconds=0.05)), Path(sys.argv[1]), batch_size=1, part_seconds=0)\n"
+        "extract(extraction(Gaussian(seconds=0.2)), Path(sys.argv[1]), batch_size=1, part_seconds=0)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=ROOT)
     deadline = time.monotonic() + 60

@@ -1,0 +1,56 @@
+"""The programs in docs/methods.md and docs/statistics_file.md run as they stand there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from anomaly_methods.methods.registry import METHODS
+from anomaly_methods.statistics import Statistics
+from tests.anomaly_methods.examples import make_statistics
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def programs(page: str) -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), flags=re.DOTALL))
+
+
+def statistics(dataset: str, checkpoint: str) -> Statistics:
+    generator = np.random.default_rng(len(dataset))
+    columns = {name: generator.normal(size=40) for name in ("log_prob", "log_prob.scale0")}
+    return make_statistics(columns, dataset=dataset, dataset_sha256=dataset, checkpoint_sha256=checkpoint)
+
+
+def test_programs_about_the_file_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    statistics("cifar10", "a").save(tmp_path / "cifar10-test.npz")
+    names: dict[str, Any] = {}
+    exec(programs("statistics_file.md"), names)  # noqa: S102 - the project's own page
+    assert len(names["fit"]) == len(names["test"]) == 20
+
+
+def test_programs_about_methods_run(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {
+        "in_distribution": statistics("cifar10", "a"),
+        "others": statistics("svhn", "a"),
+        "specific": statistics("svhn", "a"),
+        "general": statistics("svhn", "b"),
+    }
+    for dataset in ("cifar10", "svhn"):
+        names |= {
+            f"specific_on_{dataset}": statistics(dataset, "a"),
+            f"general_on_{dataset}": statistics(dataset, "b"),
+        }
+    exec(programs("methods.md"), names)  # noqa: S102 - the project's own page
+    assert len(names["scores"]) == len(names["ratio"]) == 40
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(METHODS)
+
+
+def test_every_method_stands_in_the_table() -> None:
+    page = (DOCS / "methods.md").read_text()
+    assert [name for name in METHODS if f"| `{name}` |" not in page] == []
