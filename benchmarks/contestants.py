@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,7 +104,9 @@ def _build_normflows(config: GlowConfig) -> Contestant:
     for level in range(config.scales):  # normflows counts from the coarsest
         depth = config.scales - level
         wide = channels * 2 ** (depth + 1)
-        blocks = [nf.flows.GlowBlock(wide, config.hidden_channels) for _ in range(config.steps_per_scale)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "torch.lu is deprecated")  # called by normflows
+            blocks = [nf.flows.GlowBlock(wide, config.hidden_channels) for _ in range(config.steps_per_scale)]
         flows.append([*blocks, nf.flows.Squeeze()])
         latent_shape = (wide if level == 0 else wide // 2, height >> depth, width >> depth)
         bases.append(nf.distributions.DiagGaussian(latent_shape))

@@ -47,3 +47,13 @@ def test_a_difference_is_found() -> None:
         next(plain.model.parameters()).add_(0.1)
     with pytest.raises(RuntimeError, match="ours and plain differ by"):
         check_equal(ours, plain, x)
+
+
+def test_normflows_is_built_at_the_same_size() -> None:
+    pytest.importorskip("normflows", reason="installed by the extra `benchmark` only")
+    normflows = build("normflows", CONFIG)
+    x = random_images(CONFIG, 2)
+    latents, _ = normflows.model.inverse_and_log_det(x)  # type: ignore[operator]
+    ours = [output.latent.shape for output in trained_like(CONFIG)(x)]
+    assert [latent.shape for latent in reversed(latents)] == ours
+    assert bool(normflows.log_prob(x).isfinite().all())
