@@ -47,6 +47,7 @@ def _build(given: argparse.Namespace) -> None:
     from invglow.data.crops import CropSettings
     from invglow.data.general import build_general_set
     from invglow.data.general_detect import open_source
+    from invglow.data.general_files import TinyImagesFile
 
     output: Path = given.output or tiny_folder()
     sources = [
@@ -59,16 +60,17 @@ def _build(given: argparse.Namespace) -> None:
         )
         for number, path in enumerate(given.source)
     ]
+    if given.exclude_cifar and not any(isinstance(source, TinyImagesFile) for source in sources):
+        raise ValueError(
+            "--exclude-cifar belongs to tiny_images.bin, which is none of the sources: leave it out."
+        )
     for source in sources:
         print(f"{source.path}: {source.kind}, {source.count():,} images")
     meta = build_general_set(
         sources, output, images=given.images, size=given.size, seed=given.seed, overwrite=given.overwrite
     )
-    unreadable = sum(len(source.get("unreadable", ())) for source in meta["sources"])
-    if unreadable:
-        print(
-            f"{unreadable} pictures could not be read and were left out; {output / 'meta.json'} lists them."
-        )
+    if unreadable := sum(len(source.get("unreadable", ())) for source in meta["sources"]):
+        print(f"Left out, as they cannot be read: {unreadable} pictures ({output / 'meta.json'} lists them).")
     name = "tiny" if output == tiny_folder() else f"array:{output / 'images.npy'}"
     print(f"{output}: {meta['images']:,} images of {given.size}x{given.size} pixels.")
     print(f"Next: python main.py train --data {name} --run runs/general")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from invglow.data.restricted_pickle import read_pickle
 
-__all__ = ["read_batch"]
+__all__ = ["batch_paths", "read_batch"]
 
 
 def read_batch(path: Path, labels: str = "labels") -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -26,3 +26,9 @@ def read_batch(path: Path, labels: str = "labels") -> tuple[NDArray[np.uint8], N
         raise ValueError(f"{path} should hold {len(data)} numbers under {labels}; fetch it again.")
     images = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return images, np.asarray(found[labels], dtype=np.int64)
+
+
+def batch_paths(folder: Path, split: str) -> list[Path]:
+    """Return the ImageNet-32 batch files of a split that are in `folder`, in the order of their numbers."""
+    names = [f"train_data_batch_{number}" for number in range(1, 11)] if split == "train" else ["val_data"]
+    return [path for name in names if (path := folder / name).is_file()]

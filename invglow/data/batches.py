@@ -13,7 +13,6 @@ from torch import Tensor
 
 from invglow.data.image_set import ImageSet
 from invglow.data.permutation import permuted
-from invglow.data.prefetch import ahead
 from invglow.data.preprocessing import augment, dequantize
 
 __all__ = ["TrainingBatches", "evaluation_batches", "training_batches"]
@@ -80,8 +79,12 @@ class TrainingBatches:
 
 
 def training_batches(batches: TrainingBatches, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:
-    """Yield the batches of steps start, start + 1, ... below `stop` (endless if None), made ahead."""
-    return ahead(batches, itertools.count(start) if stop is None else range(start, stop))
+    """Yield the batches of steps start, start + 1, ... below `stop` (endless if None).
+
+    Batches are made when asked for: that takes a few milliseconds, whereas a second thread that runs torch
+    brings its own pool of threads, which slowed training on two cores several times over.
+    """
+    return map(batches, itertools.count(start) if stop is None else range(start, stop))
 
 
 def evaluation_batches(
@@ -100,7 +103,7 @@ def evaluation_batches(
         noise = None if noise_seed is None else _noise(images, noise_seed, indices)
         return indices, dequantize(images.batch(indices), noise)
 
-    return ahead(batch, range(start, len(images), batch_size))
+    return map(batch, range(start, len(images), batch_size))
 
 
 def _noise(images: ImageSet, seed: int, indices: NDArray[np.int64]) -> Tensor:

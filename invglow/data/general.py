@@ -17,8 +17,7 @@ from tqdm import tqdm
 
 import invglow
 from invglow.data.arrays import writing_array
-from invglow.data.general_source import ORIGIN, Block, GeneralSource
-from invglow.data.tiny import IMAGES_FILE
+from invglow.data.general_source import IMAGES_FILE, ORIGIN, Block, GeneralSource
 from invglow.files import replacing
 
 __all__ = ["build_general_set"]

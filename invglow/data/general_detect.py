@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from invglow.data.batch_files import batch_paths
 from invglow.data.crops import CropSettings
 from invglow.data.general_files import ImageArray, ImageBatches, TinyImagesFile, read_index_lists
 from invglow.data.general_pictures import Pictures
 from invglow.data.general_source import GeneralSource
-from invglow.data.imagenet32 import batch_paths
 
 __all__ = ["open_source"]
 

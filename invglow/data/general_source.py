@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from invglow.data.permutation import permuted
 
-__all__ = ["BLOCK", "ORIGIN", "Block", "BlockSource", "GeneralSource"]
+__all__ = ["BLOCK", "IMAGES_FILE", "ORIGIN", "Block", "BlockSource", "GeneralSource"]
+
+# The array in the folder of a general set.
+IMAGES_FILE = "images.npy"
 
 # Images are copied in blocks of this many neighbours: random order between blocks, fast reading within.
 BLOCK = 64

@@ -8,13 +8,13 @@ import numpy as np
 from tqdm import tqdm
 
 from invglow.data.arrays import blocks, open_array, open_images, writing_array
-from invglow.data.batch_files import read_batch
+from invglow.data.batch_files import batch_paths, read_batch
 from invglow.data.image_set import ImageSet
 from invglow.data.request import SetRequest
 from invglow.data.resize import at_size, file_key
 from invglow.files import replacing
 
-__all__ = ["batch_paths", "load_imagenet32"]
+__all__ = ["load_imagenet32"]
 
 
 def load_imagenet32(request: SetRequest) -> ImageSet:
@@ -36,12 +36,6 @@ def load_imagenet32(request: SetRequest) -> ImageSet:
         _convert(paths, path)
     labels = np.asarray(open_array(_labels_of(path))).astype(np.int64)
     return request.answer(at_size(open_images(path), request.image_size, request.cache, key), labels)
-
-
-def batch_paths(folder: Path, split: str) -> list[Path]:
-    """Return the batch files of a split that are in `folder`, in the order of their numbers."""
-    names = [f"train_data_batch_{number}" for number in range(1, 11)] if split == "train" else ["val_data"]
-    return [path for name in names if (path := folder / name).is_file()]
 
 
 def _convert(paths: list[Path], path: Path) -> None:

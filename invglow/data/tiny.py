@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from invglow.data.arrays import open_images
+from invglow.data.general_source import IMAGES_FILE
 from invglow.data.image_set import ImageSet
 from invglow.data.request import SetRequest
 
-__all__ = ["IMAGES_FILE", "load_tiny"]
+__all__ = ["load_tiny"]
 
-IMAGES_FILE = "images.npy"
 _MOST_TEST_IMAGES = 10_000
 
 
