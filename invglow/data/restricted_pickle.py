@@ -91,7 +91,8 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, raw = state
-        self.value = np.frombuffer(raw, dtype=dtype.real()).reshape(shape, order="F" if fortran else "C")
+        flat: NDArray[Any] = np.frombuffer(_encoded(raw), dtype=dtype.real())
+        self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 
 class _FromBuffer(_Array):
@@ -107,7 +108,7 @@ class _Scalar(_Array):
 
     def __init__(self, dtype: _DType, raw: Any) -> None:
         super().__init__()
-        self.__setstate__((1, (), dtype, False, _encoded(raw)))
+        self.__setstate__((1, (), dtype, False, raw))
 
 
 class _Bytes:
@@ -118,6 +119,9 @@ class _Bytes:
 
 
 def _encoded(text: Any) -> bytes:
+    """Return bytes as they are, without a copy, and whatever stands for bytes as bytes."""
+    if isinstance(text, bytes):
+        return text
     if isinstance(text, _Bytes):
         return text.value
     return text.encode("latin1") if isinstance(text, str) else bytes(memoryview(text))
