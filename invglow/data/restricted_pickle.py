@@ -91,7 +91,8 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         _, shape, dtype, fortran, raw = state
-        flat: NDArray[Any] = np.frombuffer(_encoded(raw), dtype=dtype.real())
+        plain = dtype.real()  # refuses objects, whose "bytes" would be a list
+        flat: NDArray[Any] = np.frombuffer(_encoded(raw), dtype=plain)
         self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 

@@ -44,14 +44,10 @@ def test_code_is_refused_by_name_and_never_runs(tmp_path: Path, protocol: int) -
     assert not marker.exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["os\nsystem", "builtins\neval", "builtins\ngetattr", "numpy\nload", "numpy\nfromfile"]
-)
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr", "numpy.load"])
 def test_no_other_name_is_allowed(tmp_path: Path, name: str) -> None:
-    (tmp_path / "a").write_bytes(b"c" + name.encode() + b"\n(Vecho\ntR.")
-    with pytest.raises(
-        ValueError, match=f"asks for {name.split()[0]}.{name.split()[1]}, .*nothing was executed"
-    ):
+    (tmp_path / "a").write_bytes(b"c" + name.replace(".", "\n").encode() + b"\n(Vecho\ntR.")
+    with pytest.raises(ValueError, match=f"asks for {name}, .*nothing was executed"):
         read_pickle(tmp_path / "a")
 
 
