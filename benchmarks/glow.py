@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for line in _details(speeds):
         print(line)
     loader = loader_rate(options.batch_size)
-    print(f"Training batches: {loader:.0f} images/s (flipped, shifted, dequantised).\n", flush=True)
+    fastest = max(result.images_per_second[OURS] for result in speeds if result.what == TRAINING)
+    print(
+        f"Training batches: {loader:.0f} images/s, {loader / fastest:.0f}x what training takes.\n", flush=True
+    )
     peaks = {} if options.no_memory else _peaks(options, names)
     if peaks:
         print(f"Peak memory above the imports:\n{memory_table(peaks)}")
