@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from invglow.training.likelihood_model import LikelihoodModel
 
 __all__ = ["Bound", "GenerativeModel", "MultiScaleModel"]
 
 Bound = Literal["exact", "elbo", "surrogate"]
 
 
-class GenerativeModel(nn.Module, ABC):
-    """A density over images that can be evaluated and sampled.
-
-    Images are (B, C, H, W) floats in [-1/2, 1/2): uint8 data dequantised to bins of width 1/256.
-    Each image is treated on its own: nothing may depend on the other images of the batch.
+class GenerativeModel(LikelihoodModel):
+    """A likelihood model that says what its images and its likelihood are.
 
     Attributes:
         image_shape: shape (C, H, W) of one image.
@@ -26,14 +24,6 @@ class GenerativeModel(nn.Module, ABC):
 
     image_shape: tuple[int, int, int]
     bound: Bound
-
-    @abstractmethod
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x) of shape (B,), in nats, summed over dimensions, differentiable."""
-
-    @abstractmethod
-    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        """Draw n images (n, C, H, W), in about [-1/2, 1/2]."""
 
 
 class MultiScaleModel(GenerativeModel):

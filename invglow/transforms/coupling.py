@@ -6,7 +6,6 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from invglow.transforms.base import Transform
 from invglow.transforms.network import CouplingNetwork
@@ -80,13 +79,15 @@ class AffineCoupling(Coupling):
 
     @staticmethod
     def move(x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = _shift_and_log_scale(output)
-        return (x + shift) * log_scale.exp(), log_scale.sum(dim=(1, 2, 3))
+        shift, scale = _shift_and_scale(output)
+        # The logarithm of the scale that is used, and faster than logsigmoid or softplus. Where the scale
+        # underflows to zero, the map cannot be inverted and the log-determinant is minus infinity.
+        return (x + shift) * scale, scale.log().sum(dim=(1, 2, 3))
 
     @staticmethod
     def move_back(z: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = _shift_and_log_scale(output)
-        return z * (-log_scale).exp() - shift, -log_scale.sum(dim=(1, 2, 3))
+        shift, scale = _shift_and_scale(output)
+        return z / scale - shift, -scale.log().sum(dim=(1, 2, 3))
 
 
 class AdditiveCoupling(Coupling):
@@ -107,7 +108,5 @@ class AdditiveCoupling(Coupling):
         return z - output, z.new_zeros(z.shape[0])
 
 
-def _shift_and_log_scale(output: Tensor) -> tuple[Tensor, Tensor]:
-    # log sigmoid(r) = -softplus(-r), whose kernel is several times faster; the threshold beyond which
-    # softplus is taken as linear is far enough out to be exact in float64 too.
-    return output[:, 0::2], -F.softplus(-2.0 - output[:, 1::2], threshold=40.0)
+def _shift_and_scale(output: Tensor) -> tuple[Tensor, Tensor]:
+    return output[:, 0::2], torch.sigmoid(output[:, 1::2] + 2.0)

@@ -1,0 +1,71 @@
+"""Arguments and look-ups that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import folder_locations
+
+__all__ = ["add_command", "add_device", "add_download", "images_for_run", "load_images", "run_path"]
+
+
+def add_command(
+    subparsers: Any, name: str, summary: str, example: str, function: Any
+) -> argparse.ArgumentParser:
+    """Add a subcommand whose help ends with an example."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        name,
+        help=summary.replace("%", "%%"),
+        description=summary,
+        epilog=f"Example:\n{example}",
+        formatter_class=_HelpFormatter,
+    )
+    parser.set_defaults(function=function)
+    return parser
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Shows defaults and keeps the line breaks of the example."""
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU where there is one), cpu, cuda or cuda:N"
+    )
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    """Add --download."""
+    parser.add_argument(
+        "--download", action="store_true", help="fetch missing sets that torchvision can fetch"
+    )
+
+
+def run_path(name: str) -> Path:
+    """Return the folder of a run: a path that exists or names a folder; else a name in the runs folder."""
+    path = Path(name).expanduser()
+    if path.exists() or path.is_absolute() or len(path.parts) > 1:
+        return path
+    return folder_locations.runs_folder() / name
+
+
+def load_images(spec: str, split: str, **options: Any) -> Any:
+    """Load an image set from the data folder; options as for `load_image_set`."""
+    from invglow.data.registry import load_image_set
+
+    return load_image_set(spec, split, folder=folder_locations.data_folder(), **options)
+
+
+def images_for_run(run: Path, spec: str, split: str, *, grey: bool = False, download: bool = False) -> Any:
+    """Load an image set the way the run's own training set was prepared, and check that its shape fits."""
+    from invglow.checkpoints import read_config
+    from invglow.data.preprocessing import check_image_shape
+
+    data = read_config(run)["data"]
+    shape = tuple(data["image_shape"])
+    images = load_images(spec, split, image_size=shape[1], grey=grey or data["grey"], download=download)
+    check_image_shape(images.image_shape, shape, name=spec)
+    return images

@@ -1,0 +1,146 @@
+"""Statistics of a run on an image set: read from its folder, or computed and kept there."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from commands.common import images_for_run
+
+if TYPE_CHECKING:
+    import torch
+
+    from anomaly_methods.statistics import Statistics
+    from models.base import GenerativeModel
+
+__all__ = ["Computation", "add_computation", "computation_of"]
+
+
+def add_computation(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how statistics are computed."""
+    group = parser.add_argument_group("how statistics are computed")
+    group.add_argument("--split", default="test", choices=("train", "test"), help="which images of the sets")
+    group.add_argument("--limit", type=int, metavar="N", help="the first N images of each set only")
+    group.add_argument("--grey", action="store_true", help="convert colour images to luma")
+    group.add_argument(
+        "--noise-draws",
+        type=int,
+        default=0,
+        metavar="N",
+        help="0: bin centres; N: mean over N draws of noise",
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="of noise, halves and bootstrap")
+    group.add_argument("--batch-size", type=int, default=128, metavar="N", help="images at a time")
+    group.add_argument("--recompute", action="store_true", help="compute again what is there")
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How to compute statistics, the same for every set and model of one command."""
+
+    device: torch.device
+    split: str = "test"
+    limit: int | None = None
+    grey: bool = False
+    noise_draws: int = 0
+    seed: int = 0
+    batch_size: int = 128
+    recompute: bool = False
+    download: bool = False
+
+    def likelihoods(self, run: RunModel, spec: str) -> Statistics:
+        """Return the likelihood statistics of a run on a set, from its folder where they are there."""
+        from anomaly_methods.extractors.extraction import Extraction
+        from anomaly_methods.extractors.likelihood import LikelihoodExtractor
+        from anomaly_methods.extractors.run import load_or_extract
+
+        images = images_for_run(run.folder, spec, self.split, grey=self.grey, download=self.download)
+        if self.limit is not None:
+            images = images.limited(self.limit)
+        extraction = Extraction(
+            model=run.model,
+            image_set=images,
+            extractor=LikelihoodExtractor(),
+            model_name=run.name,
+            checkpoint_sha256=run.sha256,
+            noise_draws=self.noise_draws,
+            seed=self.seed,
+        )
+        return load_or_extract(
+            extraction,
+            self.path(run, spec, "likelihood"),
+            recompute=self.recompute,
+            batch_size=self.batch_size,
+            device=self.device,
+            progress=True,
+        )
+
+    def path(self, run: RunModel, spec: str, kind: str) -> Path:
+        """Return where the statistics of this computation lie in a run's folder."""
+        settings = [
+            self.split,
+            f"first{self.limit}" if self.limit else "",
+            "grey" if self.grey else "",
+            f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws else "",
+            kind,
+        ]
+        name = "-".join([_slug(spec), *(part for part in settings if part)])
+        return run.folder / "statistics" / f"{name}.npz"
+
+
+@dataclass
+class RunModel:
+    """A run whose model is loaded when it is first needed."""
+
+    folder: Path
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """What tables call it: the folder's name, with its parent's for the general model inside a run."""
+        inside_run = (self.folder.parent / "config.json").exists()
+        return f"{self.folder.parent.name}/{self.folder.name}" if inside_run else self.folder.name
+
+    @cached_property
+    def sha256(self) -> str:
+        """Checksum of the weights."""
+        from invglow.checkpoints import weights_sha256
+
+        return weights_sha256(self.folder)
+
+    @cached_property
+    def model(self) -> GenerativeModel:
+        """The model itself."""
+        from models.registry import load_model
+
+        return load_model(self.folder, self.device)
+
+
+def computation_of(arguments: argparse.Namespace) -> Computation:
+    """Return the computation that the arguments of `add_computation`, device and download ask for."""
+    from invglow.training.device import resolve_device
+
+    return Computation(
+        device=resolve_device(arguments.device),
+        split=arguments.split,
+        limit=arguments.limit,
+        grey=arguments.grey,
+        noise_draws=arguments.noise_draws,
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+        recompute=arguments.recompute,
+        download=arguments.download,
+    )
+
+
+def _slug(spec: str) -> str:
+    """Return a file name for a set: its last words, and a checksum where it holds a path."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", spec).strip("-")
+    if "/" not in spec:
+        return words
+    return f"{words[-40:].lstrip('-')}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"

@@ -1,0 +1,145 @@
+"""`main.py evaluate`: how well each method tells image sets apart."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.common import add_command, add_device, add_download, run_path
+from commands.computing import Computation, RunModel, add_computation, computation_of
+from invglow.files import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anomaly_methods.methods.base import AnomalyMethod
+    from anomaly_methods.methods.sources import SourceStatistics
+    from anomaly_methods.metrics import NonFinite
+    from anomaly_methods.table import Row
+
+__all__ = ["add_parser", "evaluate_run", "write_results"]
+
+EXAMPLE = """\
+  python main.py evaluate --run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn lsun"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = add_command(
+        subparsers,
+        "evaluate",
+        "Print and write a table of methods: AUROC with a 95 % interval, average precision, FPR at 95 % TPR.",
+        EXAMPLE,
+        run,
+    )
+    parser.add_argument("--run", required=True, metavar="DIR", help="run of the specific model")
+    parser.add_argument(
+        "--general",
+        metavar="RUN",
+        help="run of the general model (default: the one that `train --equal-training` made, else the base)",
+    )
+    parser.add_argument("--in-distribution", required=True, metavar="NAME", help="the set that belongs")
+    parser.add_argument(
+        "--out-of-distribution", required=True, nargs="+", metavar="NAME", help="sets that do not belong"
+    )
+    parser.add_argument(
+        "--method", nargs="+", metavar="M", help="methods (default: all that the models allow)"
+    )
+    parser.add_argument(
+        "--nonfinite",
+        choices=("raise", "anomalous"),
+        default="raise",
+        help="what to do with scores that are not finite: refuse, or count as most anomalous",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="results (default: DIR/evaluation.json), and .csv"
+    )
+    add_computation(parser)
+    add_device(parser)
+    add_download(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compute what is missing, print the table and write it."""
+    computation = computation_of(arguments)
+    specific = RunModel(run_path(arguments.run), computation.device)
+    general = _general(specific, arguments.general)
+    sets = [arguments.in_distribution, *arguments.out_of_distribution]
+    rows = evaluate_run(
+        computation, specific, general, sets, method_names=arguments.method, nonfinite=arguments.nonfinite
+    )
+    write_results(rows, arguments.json or specific.folder / "evaluation.json")
+    return 0
+
+
+def evaluate_run(
+    computation: Computation,
+    specific: RunModel,
+    general: RunModel | None,
+    sets: Sequence[str],
+    *,
+    method_names: Sequence[str] | None = None,
+    nonfinite: NonFinite = "raise",
+) -> list[Row]:
+    """Return the rows of the table for image sets of which the first is the in-distribution one."""
+    from anomaly_methods.evaluation import evaluate
+    from anomaly_methods.methods.sources import likelihoods
+
+    chosen = _known_methods(method_names)
+    inside, *outside = (
+        likelihoods(
+            computation.likelihoods(specific, spec),
+            computation.likelihoods(general, spec) if general else None,
+        )
+        for spec in sets
+    )
+    return evaluate(
+        chosen or _usable(inside, general), inside, outside, nonfinite=nonfinite, seed=computation.seed
+    )
+
+
+def write_results(rows: Sequence[Row], path: Path) -> None:
+    """Print the table; write it as JSON at `path` and as CSV beside it."""
+    from anomaly_methods.table import to_csv, to_json, to_text
+
+    print(to_text(rows))
+    csv = path.with_suffix(".csv")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(to_json(rows), indent=2) + "\n")
+    with replacing(csv) as temporary:
+        temporary.write_text(to_csv(rows))
+    print(f"Written: {path} and {csv}")
+
+
+def _general(specific: RunModel, name: str | None) -> RunModel | None:
+    """Return the general model that was named, or else the best that the run knows of."""
+    from models.runs import general_run_of
+
+    if name is not None:
+        return RunModel(run_path(name), specific.device)
+    folder = general_run_of(specific.folder)
+    if folder is None:
+        print("No general model is known for this run (train with --base, or name one with --general).")
+        return None
+    if folder.parent != specific.folder:
+        print(f"General model: {folder}. (train --equal-training makes the two models comparable.)")
+    return RunModel(folder, specific.device)
+
+
+def _known_methods(names: Sequence[str] | None) -> list[AnomalyMethod]:
+    """Look the methods up before anything is computed, so that a misspelt one costs no time."""
+    from anomaly_methods.methods.registry import get_method
+
+    return [get_method(name) for name in names or ()]
+
+
+def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyMethod]:
+    from anomaly_methods.methods.registry import METHODS, usable_methods
+
+    usable = usable_methods(inside)
+    left_out = [name for name in METHODS if name not in {method.name for method in usable}]
+    if left_out and general is None:
+        print(f"Left out, for want of a general model or of scales: {', '.join(left_out)}.")
+    return usable

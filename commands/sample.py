@@ -1,0 +1,54 @@
+"""`main.py sample`: draw images from a run's model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from commands.common import add_command, add_device, run_path
+
+__all__ = ["add_parser", "save_samples"]
+
+EXAMPLE = """\
+  python main.py sample --run runs/cifar10 --n 64 --temperature 0.7 --output samples.png"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = add_command(subparsers, "sample", "Draw images from a run's model, as a grid.", EXAMPLE, run)
+    parser.add_argument("--run", required=True, metavar="DIR", help="run whose model to use")
+    parser.add_argument("--n", type=int, default=64, metavar="N", help="how many images")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.png", help="picture to write")
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, metavar="T", help="standard deviation of the latents"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="names the images")
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw the images and say where they are."""
+    from invglow.training.device import resolve_device
+    from models.registry import load_model
+
+    if arguments.n < 1 or arguments.temperature < 0:
+        raise ValueError(
+            f"--n must be at least 1 and --temperature zero or more, "
+            f"got {arguments.n} and {arguments.temperature}."
+        )
+    model = load_model(run_path(arguments.run), resolve_device(arguments.device))
+    save_samples(model, arguments.n, arguments.output, arguments.temperature, arguments.seed)
+    print(f"{arguments.n} samples: {arguments.output}")
+    return 0
+
+
+def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed: int = 0) -> None:
+    """Write a grid of n samples as a PNG file."""
+    import torch
+
+    from plots.image_grid import save_image_grid
+
+    images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
+    pixels = ((images + 0.5) * 256).clamp(0, 255).to(torch.uint8)
+    save_image_grid(path, pixels.permute(0, 2, 3, 1).cpu().numpy(), zoom=2)

@@ -1,0 +1,251 @@
+"""A run folder's configuration and checkpoints: written whole, verified when read, never a pickle executed.
+
+A run holds `config.json`, the newest checkpoint (`model.safetensors`, `training_state.pt` and
+`checkpoint.json`, which names the step and the SHA-256 of the other two) and in `previous/` the
+checkpoint before. A new checkpoint is first completed in `incoming/`; then its files are renamed
+one by one. Files are found by their checksum, so that at whichever moment the process is killed
+a complete checkpoint is there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from invglow.files import replacing, sha256_of_file
+
+__all__ = [
+    "Checkpoint",
+    "load_training_state",
+    "load_weights",
+    "newest_checkpoint",
+    "read_config",
+    "save_checkpoint",
+    "weights_sha256",
+    "write_config",
+]
+
+FORMAT_VERSION = 1
+CONFIG, MANIFEST = "config.json", "checkpoint.json"
+WEIGHTS, TRAINING_STATE = "model.safetensors", "training_state.pt"
+# Where a file of a checkpoint may lie, in the order in which it moves.
+PLACES = ("incoming", ".", "previous")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete, verified checkpoint of a run.
+
+    Attributes:
+        step: training steps done.
+        files: path of each of its files by name, wherever in the run it lies.
+        sha256: checksum of each of its files by name.
+        problems: sentences about newer checkpoints that were damaged and passed over.
+    """
+
+    step: int
+    files: Mapping[str, Path]
+    sha256: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+
+def write_config(run: Path, config: Mapping[str, Any]) -> None:
+    """Write `config.json` of a run."""
+    with replacing(run / CONFIG) as path:
+        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **config}, indent=2) + "\n")
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Read `config.json` of a run.
+
+    Raises:
+        FileNotFoundError: if `run` is not a run folder.
+        ValueError: if the file is damaged or of a newer format.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{run} is not a run folder: it holds no {CONFIG}; train one with --run {run}."
+        )
+    config = _read_json(path)
+    if config.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {config.get('format_version')}, this library reads "
+            f"{FORMAT_VERSION}: use the library version that wrote it."
+        )
+    return config
+
+
+def save_checkpoint(
+    run: Path, step: int, weights: Mapping[str, Tensor], training_state: Mapping[str, Any]
+) -> None:
+    """Write a checkpoint and keep the one before it in `previous/`.
+
+    Raises:
+        OSError: if the disk is full or the folder read-only; the earlier checkpoints are then intact.
+    """
+    incoming = run / PLACES[0]
+    shutil.rmtree(incoming, ignore_errors=True)
+    try:
+        _write_files(incoming, step, weights, training_state)
+    except BaseException:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
+    _rotate(run)
+
+
+def newest_checkpoint(run: Path) -> Checkpoint | None:
+    """Find the newest complete checkpoint of a run, or None where none was ever written.
+
+    Damaged newer ones are passed over and described in `problems`.
+
+    Raises:
+        ValueError: if there are checkpoints but every one is damaged.
+    """
+    problems: list[str] = []
+    for manifest in _manifests(run):
+        files, missing = _locate(run, manifest["sha256"])
+        if not missing:
+            return Checkpoint(manifest["step"], files, manifest["sha256"], tuple(problems))
+        names = ", ".join(str(run / name) for name in missing)
+        problems.append(
+            f"The checkpoint of step {manifest['step']} is damaged: {names} is missing, truncated or changed "
+            f"(its SHA-256 differs from the one in {MANIFEST})."
+        )
+    if problems:
+        raise ValueError(" ".join(problems) + " No intact checkpoint is left: train again in a new folder.")
+    return None
+
+
+def load_weights(run: Path) -> dict[str, Tensor]:
+    """Read the newest weights of a run, verified.
+
+    Raises:
+        FileNotFoundError: if the run holds no weights.
+        ValueError: if the newest weights are damaged, or are not a safetensors file.
+    """
+    checkpoint = newest_checkpoint(run)
+    if checkpoint is None:
+        return read_tensors(run / WEIGHTS)
+    if checkpoint.problems:
+        raise ValueError(
+            f"{checkpoint.problems[0]} The one of step {checkpoint.step} is intact: start the same "
+            f"`train` command again to go on from it."
+        )
+    return read_tensors(checkpoint.files[WEIGHTS])
+
+
+def weights_sha256(run: Path) -> str:
+    """Return the SHA-256 of the newest weights of a run: the model's name in what is computed from it."""
+    checkpoint = newest_checkpoint(run)
+    return checkpoint.sha256[WEIGHTS] if checkpoint else sha256_of_file(run / WEIGHTS)
+
+
+def load_training_state(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Read optimizer and counters of a checkpoint; a file that holds any other pickle is refused."""
+    path = checkpoint.files[TRAINING_STATE]
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({error}).") from error
+    return state
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file onto the CPU, with one clear sentence where it is none."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights at {path}: the run has not been trained yet.")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        if _looks_like_pickle(path):
+            raise ValueError(
+                f"{path} is a pickle, not a safetensors file: it is refused, since reading it could run code."
+            ) from error
+        raise ValueError(f"{path} is truncated or not a safetensors file ({error}).") from error
+
+
+def _write_files(
+    folder: Path, step: int, weights: Mapping[str, Tensor], training_state: Mapping[str, Any]
+) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    # Both are made in memory and written by Python, whose errors name the file (disk full, read-only).
+    with replacing(folder / WEIGHTS) as path:
+        path.write_bytes(save(tensors))
+    with replacing(folder / TRAINING_STATE) as path:
+        path.write_bytes(_torch_bytes(training_state))
+    sha256 = {name: sha256_of_file(folder / name) for name in (WEIGHTS, TRAINING_STATE)}
+    # Written last: with it the checkpoint is complete.
+    with replacing(folder / MANIFEST) as path:
+        path.write_text(json.dumps({"step": step, "sha256": sha256}, indent=2) + "\n")
+
+
+def _torch_bytes(content: Mapping[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    return buffer.getvalue()
+
+
+def _rotate(run: Path) -> None:
+    """Rename newest -> previous, then incoming -> newest. A kill in between loses nothing."""
+    incoming, newest, previous = (run / place for place in PLACES)
+    previous.mkdir(exist_ok=True)
+    for source, target in ((newest, previous), (incoming, newest)):
+        for name in (WEIGHTS, TRAINING_STATE, MANIFEST):
+            if (source / name).exists():
+                (source / name).replace(target / name)
+    shutil.rmtree(incoming)
+
+
+def _manifests(run: Path) -> list[dict[str, Any]]:
+    """Return the distinct readable manifests of a run, newest step first."""
+    found = [manifest for place in PLACES for manifest in _readable_manifest(run / place / MANIFEST)]
+    distinct = [manifest for i, manifest in enumerate(found) if manifest not in found[:i]]
+    return sorted(distinct, key=lambda manifest: int(manifest["step"]), reverse=True)
+
+
+def _readable_manifest(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_file():
+        manifest = _read_json(path)
+        if isinstance(manifest.get("step"), int) and isinstance(manifest.get("sha256"), dict):
+            yield manifest
+
+
+def _locate(run: Path, sha256: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:
+    """Return where each file with its checksum lies, and the names of those that lie nowhere."""
+    files: dict[str, Path] = {}
+    for name, expected in sha256.items():
+        candidates = (run / place / name for place in PLACES)
+        match = next(
+            (path for path in candidates if path.is_file() and sha256_of_file(path) == expected), None
+        )
+        if match is not None:
+            files[name] = match
+    return files, [name for name in sha256 if name not in files]
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is truncated or not JSON ({error}).") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}.")
+    return content
+
+
+def _looks_like_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head.startswith((b"\x80", b"PK\x03\x04"))

@@ -1,0 +1,26 @@
+"""What training asks of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["LikelihoodModel"]
+
+
+class LikelihoodModel(nn.Module, ABC):
+    """A density over images that can be evaluated and sampled.
+
+    Images are (B, C, H, W) floats in [-1/2, 1/2): uint8 data dequantised to bins of width 1/256.
+    Each image is treated on its own: nothing may depend on the other images of the batch.
+    """
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x) of shape (B,), in nats, summed over dimensions, differentiable."""
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        """Draw n images (n, C, H, W), in about [-1/2, 1/2]."""

@@ -1,0 +1,182 @@
+"""Training a likelihood model so that it can be killed at any moment and go on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor
+from tqdm import tqdm
+
+from invglow.checkpoints import load_training_state, newest_checkpoint, read_tensors, save_checkpoint
+from invglow.data.batches import TrainingBatches, training_batches
+from invglow.data.preprocessing import bits_per_dim
+from invglow.training.config import TrainingConfig
+from invglow.training.evaluation import Evaluation
+from invglow.training.likelihood_model import LikelihoodModel
+from invglow.training.log import TrainingLog
+from invglow.training.step import StepResult, StepState, TrainingStep
+
+__all__ = ["Trainer", "TrainingResult"]
+
+SAMPLES_SHOWN = 16
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a training ended.
+
+    Attributes:
+        steps: steps done in all.
+        skipped: steps among them without a finite gradient.
+        seconds: training time in all, over interruptions.
+        metrics: the last evaluation.
+    """
+
+    steps: int
+    skipped: int
+    seconds: float
+    metrics: Mapping[str, float]
+
+
+class _TrainingState(TypedDict):
+    step: StepState
+    seconds: float
+    metrics: dict[str, float]
+
+
+@dataclass
+class Trainer:
+    """Trains `model` in the folder `run`, from its newest checkpoint if there is one.
+
+    The batch of a step, its augmentation and its noise depend on the seed and the step alone, so that
+    an interrupted training ends with the same weights, bit for bit on the CPU, as one that never was.
+
+    Attributes:
+        model: the density to train, on `device`.
+        batches: what to train on.
+        config: the settings.
+        run: folder for checkpoints, metrics and TensorBoard logs.
+        device: where the model is.
+        prepare: called once before the first step of a fresh training, e.g. to initialise the model.
+        evaluation: what to watch; None evaluates nothing.
+        log_every: steps between lines in the metrics.
+    """
+
+    model: LikelihoodModel
+    batches: TrainingBatches
+    config: TrainingConfig
+    run: Path
+    device: torch.device
+    prepare: Callable[[], None] | None = None
+    evaluation: Evaluation | None = None
+    log_every: int = 10
+    _seconds_before: float = field(default=0.0, init=False)
+    _started: float = field(default_factory=time.monotonic, init=False)
+    _metrics: dict[str, float] = field(default_factory=dict, init=False)
+
+    def train(self) -> TrainingResult:
+        """Train up to `config.steps` steps and return how it ended."""
+        self._step = TrainingStep(self.model, self.config, self.device)
+        start = self._restore()
+        if start < self.config.steps:
+            self._train_from(start)
+        return TrainingResult(self.config.steps, self._step.skipped, self._seconds(), self._metrics)
+
+    def _restore(self) -> int:
+        """Load the newest intact checkpoint, or prepare a fresh model; return the steps done."""
+        checkpoint = newest_checkpoint(self.run)
+        if checkpoint is None:
+            if self.prepare is not None:
+                self.prepare()
+            return 0
+        for problem in checkpoint.problems:
+            print(f"{problem} Going on from the one of step {checkpoint.step}.", file=sys.stderr)
+        self.model.load_state_dict(read_tensors(checkpoint.files["model.safetensors"]))
+        state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
+        self._step.load_state_dict(state["step"])
+        self._seconds_before, self._metrics = state["seconds"], state["metrics"]
+        return checkpoint.step
+
+    def _train_from(self, start: int) -> None:
+        self._log = TrainingLog(self.run, start) if idist.get_rank() == 0 else None
+        self._bar = tqdm(
+            total=self.config.steps,
+            initial=start,
+            unit="step",
+            disable=idist.get_rank() != 0,
+            desc=self.run.name,
+        )
+        self._started = time.monotonic()
+        try:
+            self._engine(start).run(training_batches(self.batches, start, self.config.steps))
+        finally:
+            self._bar.close()
+            if self._log is not None:
+                self._log.close()
+
+    def _engine(self, start: int) -> Engine:
+        engine = Engine(self._do_step)
+        epoch_length = self.config.evaluate_every or -(-len(self.batches.images) // self.config.batch_size)
+        engine.load_state_dict(
+            {"iteration": start, "max_iters": self.config.steps, "epoch_length": epoch_length}
+        )
+        checkpoint_due = Events.ITERATION_COMPLETED(every=self.config.checkpoint_every)
+        engine.add_event_handler(Events.EPOCH_COMPLETED | Events.COMPLETED, self._evaluate)
+        engine.add_event_handler(checkpoint_due | Events.COMPLETED, self._save)
+        return engine
+
+    def _do_step(self, engine: Engine, x: Tensor) -> None:
+        step = engine.state.iteration
+        self._report(step, self._step(step - 1, x))
+
+    def _report(self, step: int, result: StepResult) -> None:
+        dimensions = self.batches.images.image_shape
+        loss_bits = bits_per_dim(-result.loss, dimensions[0] * dimensions[1] * dimensions[2])
+        self._bar.update()
+        if step % self.log_every and step != self.config.steps:
+            return
+        rate = self._bar.format_dict["rate"] or 0.0
+        self._bar.set_postfix_str(f"{loss_bits:.3f} bits/dim, {rate * self.config.batch_size:.0f} images/s")
+        if self._log is not None:
+            values = {
+                "loss": result.loss,
+                "bits_per_dim/batch": loss_bits,
+                "gradient_norm": result.gradient_norm,
+                "learning_rate": result.learning_rate,
+                "images_per_second": rate * self.config.batch_size,
+                "skipped": float(self._step.skipped),
+            }
+            self._log.scalars(step, values)
+
+    def _evaluate(self, engine: Engine) -> None:
+        step = engine.state.iteration
+        if self._log is None or self.evaluation is None or self._metrics.get("step") == step:
+            return
+        self._metrics = {"step": step, **self.evaluation(self.model, self.device)}
+        values = {name: value for name, value in self._metrics.items() if name != "step"}
+        self._log.scalars(step, values)
+        generator = torch.Generator().manual_seed(self.config.seed)
+        self._log.images(step, "samples", self.model.sample(SAMPLES_SHOWN, generator))
+        self._bar.write(
+            "  ".join([f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())])
+        )
+
+    def _save(self, engine: Engine) -> None:
+        if idist.get_rank() == 0:
+            state: _TrainingState = {
+                "step": self._step.state_dict(),
+                "seconds": self._seconds(),
+                "metrics": self._metrics,
+            }
+            save_checkpoint(self.run, engine.state.iteration, self.model.state_dict(), state)
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._started

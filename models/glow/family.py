@@ -1,0 +1,27 @@
+"""How runs build and initialise a Glow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invglow.flows import GlowConfig, build_glow, initialize
+from models.base import GenerativeModel
+from models.glow.adapter import Glow
+
+__all__ = ["build", "prepare"]
+
+
+def build(settings: Mapping[str, Any]) -> Glow:
+    """Build a fresh Glow from the fields of `GlowConfig`, laid out in memory for speed."""
+    return Glow(build_glow(GlowConfig(**settings))).to(memory_format=torch.channels_last)
+
+
+def prepare(model: GenerativeModel, images: Tensor) -> None:
+    """Run the data-dependent initialisation on images (B, C, H, W) in [-1/2, 1/2)."""
+    if not isinstance(model, Glow):
+        raise TypeError(f"Expected a Glow, got {type(model).__name__}.")
+    initialize(model.flow, images)

@@ -1,0 +1,60 @@
+"""Model families by name, loaded when asked for, and models read back from runs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+
+from invglow.checkpoints import load_weights, read_config
+from models.base import GenerativeModel
+
+__all__ = ["FAMILIES", "Family", "family", "load_model"]
+
+# Name of a family -> module with the functions of `Family`.
+FAMILIES = {"glow": "models.glow.family"}
+
+
+class Family(Protocol):
+    """What the module of a family offers."""
+
+    def build(self, settings: Mapping[str, Any]) -> GenerativeModel:
+        """Build a fresh model from JSON-able settings, among them `image_shape`."""
+
+    def prepare(self, model: GenerativeModel, images: Tensor) -> None:
+        """Set up a fresh model from a first batch of images, where the family needs it."""
+
+
+def family(name: str) -> Family:
+    """Import and return the family called `name`.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if name not in FAMILIES:
+        raise ValueError(f"Unknown model family {name!r}; known are {', '.join(FAMILIES)}.")
+    return cast(Family, importlib.import_module(FAMILIES[name]))
+
+
+def load_model(run: Path, device: torch.device) -> GenerativeModel:
+    """Read the newest, verified weights of a run and return its model, ready for evaluation.
+
+    Args:
+        run: a run folder.
+        device: where to put the model.
+
+    Raises:
+        FileNotFoundError: if `run` is not a run folder or was not trained yet.
+        ValueError: if a file is damaged or does not fit the configuration.
+    """
+    spec = read_config(run)["model"]
+    model = family(spec["family"]).build(spec["settings"])
+    try:
+        model.load_state_dict(load_weights(run))
+    except RuntimeError as error:
+        raise ValueError(f"The weights in {run} do not fit its configuration: {error}") from error
+    return model.to(device).eval()

@@ -1,0 +1,214 @@
+"""Training a run: from a plan to a folder with configuration, provenance and checkpoints."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+
+import invglow
+from invglow.checkpoints import newest_checkpoint, read_config, write_config
+from invglow.data.batches import TrainingBatches
+from invglow.data.image_set import ImageSet
+from invglow.data.preprocessing import check_image_shape
+from invglow.training import Evaluation, Trainer, TrainingConfig, TrainingResult
+from models.base import GenerativeModel
+from models.registry import family, load_model
+
+# Settings that change neither the weights nor where they are.
+HARMLESS = ("evaluate_every", "checkpoint_every", "max_nonfinite")
+# Folder, inside a fine-tuned run, of the general model trained on for as many steps.
+EQUALLY_TRAINED = "general"
+# Largest shift of training images in the paper, as a fraction of the side.
+PAPER_SHIFT = 0.1
+
+__all__ = ["EQUALLY_TRAINED", "Origin", "RunPlan", "general_run_of", "train_run"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The run that a new run starts from.
+
+    Attributes:
+        run: its folder.
+        relation: "base" when it becomes the general model of the new run, "continue" when the new run
+            only trains it on.
+    """
+
+    run: Path
+    relation: Literal["base", "continue"]
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything that defines a training run.
+
+    Attributes:
+        run: its folder.
+        images: what to train on.
+        training: how to train.
+        model: `family` and `settings` of a fresh model; None takes the model of `origin`.
+        origin: run to start from, if any.
+    """
+
+    run: Path
+    images: ImageSet
+    training: TrainingConfig
+    model: Mapping[str, Any] | None = None
+    origin: Origin | None = None
+
+
+def train_run(
+    plan: RunPlan, device: torch.device, evaluation: Evaluation | None = None, log_every: int = 10
+) -> TrainingResult:
+    """Train a run to its end, going on where an earlier, interrupted call with the same plan stopped.
+
+    Raises:
+        ValueError: if the images do not fit the model, or the folder holds a run with other settings.
+    """
+    config = _config_of(plan)
+    _record(plan.run, config)
+    model = _model_of(plan, config["model"], device)
+    check_image_shape(plan.images.image_shape, model.image_shape, name=plan.images.name)
+    batches = _batches_of(plan)
+    trainer = Trainer(
+        model=model,
+        batches=batches,
+        config=plan.training,
+        run=plan.run,
+        device=device,
+        prepare=None if plan.origin else lambda: _prepare(model, config["model"]["family"], plan, device),
+        evaluation=evaluation,
+        log_every=log_every,
+    )
+    return trainer.train()
+
+
+def general_run_of(run: Path) -> Path | None:
+    """Return the general model of `run`: DIR/general if that was trained, else its base, else None.
+
+    Raises:
+        FileNotFoundError: if it is recorded but no longer there.
+    """
+    equally_trained = run / EQUALLY_TRAINED
+    if newest_checkpoint(equally_trained) is not None:
+        return equally_trained
+    origin = read_config(run).get("origin")
+    if origin is None or origin["relation"] != "base":
+        return None
+    general = Path(origin["run"])
+    if not general.is_dir():
+        raise FileNotFoundError(
+            f"The general run of {run} was {general}, which is not there any more: name it with --general."
+        )
+    return general
+
+
+def _config_of(plan: RunPlan) -> dict[str, Any]:
+    return {
+        "model": plan.model if plan.model is not None else _origin_model(plan),
+        "data": {
+            "name": plan.images.name,
+            "split": plan.images.split,
+            "images": len(plan.images),
+            "image_shape": list(plan.images.image_shape),
+            "grey": plan.images.grey,
+            "sha256": plan.images.sha256(),
+        },
+        "training": asdict(plan.training),
+        "origin": _provenance(plan.origin) if plan.origin else None,
+        "versions": {
+            "invglow": invglow.__version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def _origin_model(plan: RunPlan) -> dict[str, Any]:
+    if plan.origin is None:
+        raise ValueError("A run needs a model or another run to start from.")
+    model: dict[str, Any] = read_config(plan.origin.run)["model"]
+    return model
+
+
+def _provenance(origin: Origin) -> dict[str, Any]:
+    checkpoint = newest_checkpoint(origin.run)
+    if checkpoint is None:
+        raise FileNotFoundError(f"{origin.run} holds no checkpoint to start from: train it first.")
+    return {
+        "run": str(origin.run.resolve()),
+        "relation": origin.relation,
+        "step": checkpoint.step,
+        "sha256": checkpoint.sha256["model.safetensors"],
+    }
+
+
+def _record(run: Path, config: dict[str, Any]) -> None:
+    """Write the configuration of a new run, or check it against the one that is there."""
+    if (run / "config.json").exists():
+        recorded = read_config(run)
+        for section in ("model", "data", "training", "origin"):
+            _refuse_difference(run, section, recorded.get(section), config[section])
+        idist.barrier()
+    else:
+        idist.barrier()
+        if idist.get_rank() == 0:
+            write_config(run, config)
+
+
+def _refuse_difference(run: Path, section: str, recorded: Any, asked: Any) -> None:
+    recorded, asked = (_plain(value) for value in (recorded, asked))
+    if recorded == asked:
+        return
+    if isinstance(recorded, dict) and isinstance(asked, dict):
+        keys = (key for key in asked | recorded if asked.get(key) != recorded.get(key))
+        key = next((key for key in keys if key not in HARMLESS), None)
+        if key is None:
+            return
+        section, recorded, asked = f"{section}.{key}", recorded.get(key), asked.get(key)
+    raise ValueError(
+        f"{run} holds a run with {section} = {recorded}, asked for was {asked}: repeat the command with the "
+        f"earlier setting to go on, choose another --run, or start over with --restart."
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return tuples as lists, the way they come back from JSON."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _model_of(plan: RunPlan, spec: Mapping[str, Any], device: torch.device) -> GenerativeModel:
+    if plan.origin is not None:
+        return load_model(plan.origin.run, device).train()
+    # The seed must not leak into, nor depend on, the caller's global random state.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.training.seed)
+        return family(spec["family"]).build(spec["settings"]).to(device)
+
+
+def _batches_of(plan: RunPlan) -> TrainingBatches:
+    flip, max_shift = plan.training.flip, plan.training.max_shift
+    return TrainingBatches(
+        plan.images,
+        batch_size=plan.training.batch_size,
+        seed=plan.training.seed,
+        flip=flip,
+        max_shift=max_shift if max_shift is not None else PAPER_SHIFT * plan.images.flips,
+        rank=idist.get_rank(),
+        world_size=idist.get_world_size(),
+    )
+
+
+def _prepare(model: GenerativeModel, family_name: str, plan: RunPlan, device: torch.device) -> None:
+    images = TrainingBatches(plan.images, plan.training.initialization_images, plan.training.seed)(0)
+    family(family_name).prepare(model, images.to(device))
