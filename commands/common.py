@@ -8,7 +8,7 @@ from typing import Any
 
 import folder_locations
 
-__all__ = ["add_command", "add_device", "add_download", "images_for_run", "load_images", "run_path"]
+__all__ = ["add_command", "add_device", "add_download", "existing_run", "images_for_run", "load_images"]
 
 
 def add_command(
@@ -27,7 +27,12 @@ def add_command(
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Shows defaults and keeps the line breaks of the example."""
+    """Shows defaults, where there are any, and keeps the line breaks of the example."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == []:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
@@ -44,12 +49,12 @@ def add_download(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_path(name: str) -> Path:
-    """Return the folder of a run: a path that exists or names a folder; else a name in the runs folder."""
+def existing_run(name: str) -> Path:
+    """Return the folder of a run that is to be read: a path, or else a name in the runs folder."""
     path = Path(name).expanduser()
-    if path.exists() or path.is_absolute() or len(path.parts) > 1:
-        return path
-    return folder_locations.runs_folder() / name
+    in_runs_folder = folder_locations.runs_folder() / path
+    holds_run = (path / "config.json").exists() or not (in_runs_folder / "config.json").exists()
+    return path if holds_run else in_runs_folder
 
 
 def load_images(spec: str, split: str, **options: Any) -> Any:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, load_images, run_path
+import folder_locations
+from commands.common import add_command, add_device, load_images
 from commands.computing import Computation, RunModel
 from commands.evaluate import evaluate_run, write_results
 from commands.sample import save_samples
@@ -50,7 +51,12 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     summary = "Train a hierarchy on FashionMNIST and find MNIST among it; nothing is downloaded."
     parser = add_command(subparsers, "demo", summary, EXAMPLE, run)
-    parser.add_argument("--run", default="demo", metavar="DIR", help="folder for everything that is made")
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="folder for all that is made (default: demo in the runs folder)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="names all randomness")
     add_device(parser)
 
@@ -60,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
     from invglow.training.device import resolve_device
 
     started = time.monotonic()
-    folder, device = run_path(arguments.run), resolve_device(arguments.device)
+    folder = arguments.run or folder_locations.runs_folder() / "demo"
+    device = resolve_device(arguments.device)
     print(INTRODUCTION)
     general, specific = _train(folder, DemoSettings(), arguments.seed, device)
     computation = Computation(seed=arguments.seed, device=device)

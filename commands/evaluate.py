@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, run_path
+from commands.common import add_command, add_device, add_download, existing_run
 from commands.computing import Computation, RunModel, add_computation, computation_of
 from invglow.files import replacing
 
@@ -64,7 +64,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing, print the table and write it."""
     computation = computation_of(arguments)
-    specific = RunModel(run_path(arguments.run), computation.device)
+    specific = RunModel(existing_run(arguments.run), computation.device)
     general = _general(specific, arguments.general)
     sets = [arguments.in_distribution, *arguments.out_of_distribution]
     rows = evaluate_run(
@@ -118,7 +118,7 @@ def _general(specific: RunModel, name: str | None) -> RunModel | None:
     from models.runs import general_run_of
 
     if name is not None:
-        return RunModel(run_path(name), specific.device)
+        return RunModel(existing_run(name), specific.device)
     folder = general_run_of(specific.folder)
     if folder is None:
         print("No general model is known for this run (train with --base, or name one with --general).")

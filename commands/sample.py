@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from commands.common import add_command, add_device, run_path
+from commands.common import add_command, add_device, existing_run
 
 __all__ = ["add_parser", "save_samples"]
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--n must be at least 1 and --temperature zero or more, "
             f"got {arguments.n} and {arguments.temperature}."
         )
-    model = load_model(run_path(arguments.run), resolve_device(arguments.device))
+    model = load_model(existing_run(arguments.run), resolve_device(arguments.device))
     save_samples(model, arguments.n, arguments.output, arguments.temperature, arguments.seed)
     print(f"{arguments.n} samples: {arguments.output}")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from commands.common import add_command, add_device, add_download, run_path
+from commands.common import add_command, add_device, add_download, existing_run
 from commands.computing import RunModel, add_computation, computation_of
 
 __all__ = ["add_parser"]
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from invglow.data.preprocessing import bits_per_dim
 
     computation = computation_of(arguments)
-    model = RunModel(run_path(arguments.run), computation.device)
+    model = RunModel(existing_run(arguments.run), computation.device)
     for spec in arguments.data:
         statistics = computation.likelihoods(model, spec)
         values = statistics.value("log_prob")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, images_for_run, load_images, run_path
+from commands.common import add_command, add_device, add_download, existing_run, images_for_run, load_images
 
 if TYPE_CHECKING:
     from invglow.data.image_set import ImageSet
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 EXAMPLE = """\
-  python main.py train --data tiny --run general --steps 20000
-  python main.py train --data cifar10 --run specific --base general --steps 5000 --equal-training
-  torchrun --nproc-per-node 2 main.py train --data cifar10 --run specific --base general --steps 5000"""
+  python main.py train --data tiny --run runs/general --steps 20000
+  python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000 --equal-training
+  torchrun --nproc-per-node 2 main.py train --data tiny --run runs/general --steps 20000"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--data", metavar="NAME", help="set to train on (default with --continue: that run's)"
     )
-    parser.add_argument("--run", required=True, metavar="DIR", help="folder of the run: a path, or a name")
+    parser.add_argument("--run", required=True, metavar="DIR", help="folder for the run")
     _add_origin(parser)
     _add_length(parser)
     _add_model(parser)
@@ -130,19 +130,31 @@ def _join_processes() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    folder = run_path(arguments.run)
-    if arguments.restart and folder.exists():
-        shutil.rmtree(folder)
+    folder = Path(arguments.run).expanduser()
     origin = _origin(arguments)
+    if arguments.equal_training and (origin is None or origin.relation != "base"):
+        raise ValueError("--equal-training needs a general model to train on: name it with --base RUN.")
+    if arguments.restart:
+        _delete_run(folder)
     _train_one(arguments, folder, _training_images(arguments, origin), origin)
-    if arguments.equal_training:
-        if origin is None or origin.relation != "base":
-            raise ValueError("--equal-training needs a general model to train on: name it with --base RUN.")
+    if arguments.equal_training and origin is not None:
         from models.runs import EQUALLY_TRAINED, Origin
 
         _train_one(
             arguments, folder / EQUALLY_TRAINED, _images_of_run(origin.run), Origin(origin.run, "continue")
         )
+
+
+def _delete_run(folder: Path) -> None:
+    """Delete a run, and nothing that is not one."""
+    import ignite.distributed as idist
+
+    from invglow.checkpoints import read_config
+
+    if idist.get_rank() == 0 and folder.exists() and any(folder.iterdir()):
+        read_config(folder)
+        shutil.rmtree(folder)
+    idist.barrier()
 
 
 def _train_one(arguments: argparse.Namespace, folder: Path, images: ImageSet, origin: Origin | None) -> None:
@@ -179,8 +191,8 @@ def _origin(arguments: argparse.Namespace) -> Origin | None:
     from models.runs import Origin
 
     if arguments.base:
-        return Origin(run_path(arguments.base), "base")
-    return Origin(run_path(arguments.continued), "continue") if arguments.continued else None
+        return Origin(existing_run(arguments.base), "base")
+    return Origin(existing_run(arguments.continued), "continue") if arguments.continued else None
 
 
 def _training_images(arguments: argparse.Namespace, origin: Origin | None) -> ImageSet:
