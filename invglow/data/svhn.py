@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,13 @@ def load_svhn(request: SetRequest) -> ImageSet:
 
 def _read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
+    damaged = (MatReadError, ValueError, TypeError, LookupError, OSError, NotImplementedError, zlib.error)
     try:
         found = loadmat(path, variable_names=["X", "y"])
         images, labels = found["X"], found["y"].reshape(-1).astype(np.int64)
-    except (ValueError, TypeError, KeyError, OSError, NotImplementedError) as error:
+    except damaged as error:
         raise ValueError(f"{path} is truncated or not a file of SVHN: fetch it again.") from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2:] != (3, len(labels)):
         raise ValueError(
