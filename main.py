@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from commands import demo, evaluate, sample, statistics, train
+from invglow.allocator import keep_freed_memory
 
 __all__ = ["main"]
 
@@ -22,6 +23,7 @@ Set INVGLOW_TRACEBACK=1 to see where in the code an error came from."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return 0, or 2 where the input was not right (said in one sentence)."""
     arguments = _parser().parse_args(argv if argv is not None else sys.argv[1:] or ["demo"])
+    keep_freed_memory()
     try:
         return int(arguments.function(arguments))
     except (ValueError, OSError) as error:

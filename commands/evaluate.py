@@ -38,7 +38,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--general",
         metavar="RUN",
-        help="run of the general model (default: the one that `train --equal-training` made, else the base)",
+        help="run of the general model (default: DIR/general, equally trained; else the base of DIR)",
     )
     parser.add_argument("--in-distribution", required=True, metavar="NAME", help="the set that belongs")
     parser.add_argument(
@@ -124,7 +124,7 @@ def _general(specific: RunModel, name: str | None) -> RunModel | None:
         print("No general model is known for this run (train with --base, or name one with --general).")
         return None
     if folder.parent != specific.folder:
-        print(f"General model: {folder}. (train --equal-training makes the two models comparable.)")
+        print(f"General model: {folder}, which was not trained on as long as {specific.folder}.")
     return RunModel(folder, specific.device)
 
 

@@ -18,7 +18,7 @@ __all__ = ["add_parser"]
 
 EXAMPLE = """\
   python main.py train --data tiny --run runs/general --steps 20000
-  python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000 --equal-training
+  python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000
   torchrun --nproc-per-node 2 main.py train --data tiny --run runs/general --steps 20000"""
 
 
@@ -53,9 +53,9 @@ def _add_origin(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--equal-training",
-        action="store_true",
-        help="with --base: then train the general model on for as many steps, in DIR/general, which "
-        "`evaluate` prefers (two likelihoods are comparable only after equal training)",
+        action=argparse.BooleanOptionalAction,
+        help="train the general model on, too, for as many steps, in DIR/general, which `evaluate` then "
+        "takes: two likelihoods are comparable only after equal training (default: yes with --base)",
     )
 
 
@@ -132,17 +132,31 @@ def _join_processes() -> None:
 def _train(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.run).expanduser()
     origin = _origin(arguments)
-    if arguments.equal_training and (origin is None or origin.relation != "base"):
-        raise ValueError("--equal-training needs a general model to train on: name it with --base RUN.")
+    images = _training_images(arguments, origin)
+    general_images = _general_images(arguments, origin)
     if arguments.restart:
         _delete_run(folder)
-    _train_one(arguments, folder, _training_images(arguments, origin), origin)
-    if arguments.equal_training and origin is not None:
+    _train_one(arguments, folder, images, origin)
+    if general_images is not None and origin is not None:
         from models.runs import EQUALLY_TRAINED, Origin
 
-        _train_one(
-            arguments, folder / EQUALLY_TRAINED, _images_of_run(origin.run), Origin(origin.run, "continue")
-        )
+        _train_one(arguments, folder / EQUALLY_TRAINED, general_images, Origin(origin.run, "continue"))
+
+
+def _general_images(arguments: argparse.Namespace, origin: Origin | None) -> ImageSet | None:
+    """Return what the general model is to be trained on, or None where it is to stay as it is."""
+    fine_tunes = origin is not None and origin.relation == "base"
+    if arguments.equal_training and not fine_tunes:
+        raise ValueError("--equal-training needs a general model to train on: name it with --base RUN.")
+    if not fine_tunes or arguments.equal_training is False or origin is None:
+        return None
+    try:
+        return _images_of_run(origin.run)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"The general model cannot be trained on, too, since its images are missing ({error}) "
+            f"Provide them, or leave this out with --no-equal-training."
+        ) from error
 
 
 def _delete_run(folder: Path) -> None:

@@ -14,7 +14,7 @@ COMMON=(--weight-decay 0 --evaluate-every 1000 --evaluate-limit 500)
 
 "$PYTHON" main.py train --data "$GENERAL" --run "$RUN-general" --steps "$GENERAL_STEPS" --learning-rate 2e-3 \
     --steps-per-scale 8 --hidden-channels 64 --evaluate-on "$CIFAR10" "${COMMON[@]}"
-"$PYTHON" main.py train --data "$CIFAR10" --run "$RUN" --base "$RUN-general" --equal-training \
+"$PYTHON" main.py train --data "$CIFAR10" --run "$RUN" --base "$RUN-general" \
     --steps "$SPECIFIC_STEPS" --learning-rate 1e-3 "${COMMON[@]}"
 for general in "$RUN/general" "$RUN-general"; do # with and without equal training
     "$PYTHON" main.py evaluate --run "$RUN" --general "$general" --in-distribution "$CIFAR10" \
