@@ -129,7 +129,7 @@ def _gradients(outputs: list[Tensor], inputs: dict[str, Tensor]) -> tuple[Tensor
     generator = torch.Generator().manual_seed(0)
     weights = [torch.randn(o.shape, generator=generator, dtype=torch.float64).to(o.dtype) for o in outputs]
     total = torch.stack([(w * o).sum() for w, o in zip(weights, outputs, strict=True)]).sum()
-    return torch.autograd.grad(total, list(inputs.values()))
+    return torch.autograd.grad(total, list(inputs.values()), materialize_grads=True)
 
 
 def _assert_near(name: str, actual: Tensor, expected: Tensor, tolerance: float) -> None:

@@ -135,9 +135,9 @@ class MultiScaleFlow(nn.Module):
         return self.inverse(latents)
 
     def _check_images(self, x: Tensor) -> None:
-        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape:
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape or len(x) == 0:
             raise ValueError(
-                f"This flow takes images of shape (B, {', '.join(map(str, self.image_shape))}), "
+                f"This flow takes images of shape (B, {', '.join(map(str, self.image_shape))}) with B >= 1, "
                 f"got {tuple(x.shape)}."
             )
         if not x.is_floating_point():

@@ -24,11 +24,14 @@ class ElementwiseNormal(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(*shape))
 
     @torch.no_grad()
-    def fit(self, latent: Tensor, minimal_scale: float = 1e-6) -> None:
-        """Set loc and log_scale so that the batch (B, C, H, W) is standardised element by element."""
+    def fit(self, latent: Tensor, minimal_std: float = 1e-6) -> None:
+        """Set loc and log_scale so that the batch (B, C, H, W) is standardised element by element.
+
+        Elements whose standard deviation is less than `minimal_std` are taken as constant: only shifted.
+        """
         std, mean = torch.std_mean(latent, dim=0, correction=0)
         self.loc.copy_(-mean)
-        self.log_scale.copy_(-std.clamp_min(minimal_scale).log())
+        self.log_scale.copy_(-std.where(std >= minimal_std, 1.0).log())
 
     def log_prob(self, latent: Tensor) -> Tensor:
         """Return the log-density of each latent, shape (B,), in nats."""

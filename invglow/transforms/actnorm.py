@@ -28,18 +28,18 @@ class ActNorm(ChannelAffine):
         self.log_scale = nn.Parameter(torch.zeros(channels))
 
     @torch.no_grad()
-    def fit(self, x: Tensor, minimal_scale: float = 1e-6) -> None:
+    def fit(self, x: Tensor, minimal_std: float = 1e-6) -> None:
         """Set the parameters so that `forward(x)` has mean 0 and variance 1 per channel.
 
         Args:
             x: batch of shape (B, C, H, W).
-            minimal_scale: smallest standard deviation to divide by, for channels that are constant.
+            minimal_std: channels with less than this are taken as constant and only shifted. Dividing by so
+                little would blow up rounding in one step after the other.
         """
         check_channels(x, len(self.loc))
-        # In one pass the mean of a constant channel is exact, which its huge scale below relies on.
         std, mean = torch.std_mean(x, dim=(0, 2, 3), correction=0)
         self.loc.copy_(-mean)
-        self.log_scale.copy_(-std.clamp_min(minimal_scale).log())
+        self.log_scale.copy_(-std.where(std >= minimal_std, 1.0).log())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         check_channels(x, len(self.loc))
