@@ -2,7 +2,7 @@
 
     python -m benchmarks.sharpest general/train.npy sharpest/train.npy --fraction 0.333
 
-Sharpness is the mean absolute response to a discrete Laplacian, over the mean absolute deviation of the image.
+Sharpness is the mean absolute response to a discrete Laplacian over the image's mean absolute deviation.
 """
 
 from __future__ import annotations
