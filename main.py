@@ -22,7 +22,7 @@ Set INVGLOW_TRACEBACK=1 to see where in the code an error came from."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return 0, or 2 where the input was not right (said in one sentence)."""
-    arguments = _parser().parse_args(argv if argv is not None else sys.argv[1:] or ["demo"])
+    arguments = _parser().parse_args(list(sys.argv[1:] if argv is None else argv) or ["demo"])
     keep_freed_memory()
     try:
         return int(arguments.function(arguments))

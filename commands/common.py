@@ -8,7 +8,15 @@ from typing import Any
 
 import folder_locations
 
-__all__ = ["add_command", "add_device", "add_download", "existing_run", "images_for_run", "load_images"]
+__all__ = [
+    "add_command",
+    "add_device",
+    "add_download",
+    "existing_run",
+    "images_for_run",
+    "load_images",
+    "print_once",
+]
 
 
 def add_command(
@@ -74,3 +82,11 @@ def images_for_run(run: Path, spec: str, split: str, *, grey: bool = False, down
     images = load_images(spec, split, image_size=shape[1], grey=grey or data["grey"], download=download)
     check_image_shape(images.image_shape, shape, name=spec)
     return images
+
+
+def print_once(text: str) -> None:
+    """Print a line once, however many processes train together."""
+    import ignite.distributed as idist
+
+    if idist.get_rank() == 0:
+        print(text)

@@ -63,6 +63,9 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing, print the table and write it."""
+    results = arguments.json
+    if results is not None and results.suffix == ".csv":
+        raise ValueError(f"--json names the JSON file, and the CSV is written beside it; got {results}.")
     computation = computation_of(arguments)
     specific = RunModel(existing_run(arguments.run), computation.device)
     general = _general(specific, arguments.general)
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = evaluate_run(
         computation, specific, general, sets, method_names=arguments.method, nonfinite=arguments.nonfinite
     )
-    write_results(rows, arguments.json or specific.folder / "evaluation.json")
+    write_results(rows, results or specific.folder / "evaluation.json")
     return 0
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, existing_run, images_for_run, load_images
+from commands.common import add_command, add_device, add_download, print_once
+from commands.training_plans import evaluation_of, plans_of
 
 if TYPE_CHECKING:
-    from invglow.data.image_set import ImageSet
-    from invglow.training import Evaluation, TrainingConfig
-    from models.runs import Origin
+    import torch
+
+    from invglow.training import Evaluation
+    from models.runs import RunPlan
 
 __all__ = ["add_parser"]
 
@@ -130,169 +131,54 @@ def _join_processes() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    folder = Path(arguments.run).expanduser()
-    origin = _origin(arguments)
-    images = _training_images(arguments, origin)
-    general_images = _general_images(arguments, origin)
+    from invglow.training.device import resolve_device
+
+    device = resolve_device(arguments.device)
+    plans = plans_of(arguments)
+    # Whatever may be wrong with the arguments has come to light when something is deleted or trained.
+    jobs = [(plan, evaluation_of(arguments, plan, device)) for plan in plans]
     if arguments.restart:
-        _delete_run(folder)
-    _train_one(arguments, folder, images, origin)
-    if general_images is not None and origin is not None:
-        from models.runs import EQUALLY_TRAINED, Origin
-
-        _train_one(arguments, folder / EQUALLY_TRAINED, general_images, Origin(origin.run, "continue"))
+        _delete_run(plans[0])
+    for plan, evaluation in jobs:
+        _train_one(plan, evaluation, device, arguments.log_every)
 
 
-def _general_images(arguments: argparse.Namespace, origin: Origin | None) -> ImageSet | None:
-    """Return what the general model is to be trained on, or None where it is to stay as it is."""
-    fine_tunes = origin is not None and origin.relation == "base"
-    if arguments.equal_training and not fine_tunes:
-        raise ValueError("--equal-training needs a general model to train on: name it with --base RUN.")
-    if not fine_tunes or arguments.equal_training is False or origin is None:
-        return None
-    try:
-        return _images_of_run(origin.run)
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"The general model cannot be trained on, too, since its images are missing ({error}) "
-            f"Provide them, or leave this out with --no-equal-training."
-        ) from error
-
-
-def _delete_run(folder: Path) -> None:
+def _delete_run(plan: RunPlan) -> None:
     """Delete a run, and nothing that is not one."""
     import ignite.distributed as idist
 
     from invglow.checkpoints import read_config
 
+    folder = plan.run.resolve()
+    if plan.origin is not None and plan.origin.run.resolve().is_relative_to(folder):
+        raise ValueError(
+            f"--restart would delete {plan.origin.run}, which {plan.run} starts from: choose another --run."
+        )
     if idist.get_rank() == 0 and folder.exists() and any(folder.iterdir()):
         read_config(folder)
         shutil.rmtree(folder)
     idist.barrier()
 
 
-def _train_one(arguments: argparse.Namespace, folder: Path, images: ImageSet, origin: Origin | None) -> None:
-    import ignite.distributed as idist
+def _train_one(plan: RunPlan, evaluation: Evaluation, device: torch.device, log_every: int) -> None:
+    from models.runs import train_run
 
-    from invglow.training.device import resolve_device
-    from models.runs import RunPlan, train_run
-
-    device = resolve_device(arguments.device)
-    training = _training_config(arguments, images)
-    model = None if origin else _model_spec(arguments, images)
-    leader = idist.get_rank() == 0
-    if leader:
-        what = f"{origin.relation} {origin.run}" if origin else "a fresh model"
-        print(f"Training on {images.name} ({len(images)} images), from {what}, on {device}: {folder}")
-    evaluation = _evaluation(arguments, images, origin, device)
-    plan = RunPlan(folder, images, training, model, origin)
-    result = train_run(plan, device, evaluation, arguments.log_every)
-    if leader:
-        _tell(folder, images, result)
-
-
-def _tell(folder: Path, images: ImageSet, result: Any) -> None:
-    skipped = f", {result.skipped} of them skipped (no finite gradient)" if result.skipped else ""
-    print(f"Done: {result.steps} steps{skipped} in {result.seconds:.0f} s of training. Files: {folder}")
-    print(f"Watch it: tensorboard --logdir {folder / 'tensorboard'}")
-    print(
-        f"Next: python main.py evaluate --run {folder} --in-distribution {images.name} "
+    what = f"{plan.origin.relation} {plan.origin.run}" if plan.origin else "a fresh model"
+    print_once(
+        f"Training on {plan.images.name} ({len(plan.images)} images), from {what}, on {device}: {plan.run}"
+    )
+    result = train_run(plan, device, evaluation, log_every)
+    if result.steps_before == result.steps:
+        print_once(
+            f"All {result.steps} steps were done before: nothing is trained again (unless with --restart)."
+        )
+    else:
+        skipped = f", {result.skipped} of them skipped (no finite gradient)" if result.skipped else ""
+        print_once(
+            f"Done: {result.steps} steps{skipped} in {result.seconds:.0f} s of training. Files: {plan.run}"
+        )
+    print_once(f"Watch it: tensorboard --logdir {plan.run / 'tensorboard'}")
+    print_once(
+        f"Next: python main.py evaluate --run {plan.run} --in-distribution {plan.images.name} "
         f"--out-of-distribution NAME"
     )
-
-
-def _origin(arguments: argparse.Namespace) -> Origin | None:
-    from models.runs import Origin
-
-    if arguments.base:
-        return Origin(existing_run(arguments.base), "base")
-    return Origin(existing_run(arguments.continued), "continue") if arguments.continued else None
-
-
-def _training_images(arguments: argparse.Namespace, origin: Origin | None) -> ImageSet:
-    if arguments.data is None:
-        if origin is None or origin.relation == "base":
-            raise ValueError("Say what to train on with --data NAME.")
-        return _images_of_run(origin.run)
-    images: ImageSet
-    if origin is None:
-        size, grey = arguments.image_size, arguments.grey
-        images = load_images(arguments.data, "train", image_size=size, grey=grey, download=arguments.download)
-    else:
-        images = images_for_run(
-            origin.run, arguments.data, "train", grey=arguments.grey, download=arguments.download
-        )
-    return images.limited(arguments.limit) if arguments.limit else images
-
-
-def _images_of_run(run: Path) -> ImageSet:
-    """Load the training set of a run again, exactly as it was."""
-    from invglow.checkpoints import read_config
-
-    data = read_config(run)["data"]
-    images: ImageSet = images_for_run(run, data["name"], data["split"], grey=data["grey"])
-    images = images.limited(data["images"])
-    if images.sha256() != data["sha256"]:
-        raise ValueError(
-            f"{data['name']} has changed since {run} was trained on it: name the set with --data."
-        )
-    return images
-
-
-def _training_config(arguments: argparse.Namespace, images: ImageSet) -> TrainingConfig:
-    from invglow.training import TrainingConfig
-
-    steps = arguments.steps
-    if steps is None:
-        epochs = arguments.epochs if arguments.epochs is not None else 10
-        steps = -(-epochs * len(images) // arguments.batch_size)
-    plain = arguments.no_augmentation
-    return TrainingConfig(
-        steps=steps,
-        batch_size=arguments.batch_size,
-        learning_rate=arguments.learning_rate,
-        weight_decay=arguments.weight_decay,
-        warmup_steps=arguments.warmup_steps,
-        cooldown_fraction=arguments.cooldown_fraction,
-        flip=False if plain else None,
-        max_shift=0.0 if plain else None,
-        evaluate_every=arguments.evaluate_every,
-        checkpoint_every=arguments.checkpoint_every,
-        seed=arguments.seed,
-    )
-
-
-def _model_spec(arguments: argparse.Namespace, images: ImageSet) -> dict[str, Any]:
-    from invglow.flows import GlowConfig
-
-    config = GlowConfig(
-        image_shape=images.image_shape,
-        scales=arguments.scales,
-        steps_per_scale=arguments.steps_per_scale,
-        hidden_channels=arguments.hidden_channels,
-        mixing=arguments.mixing,
-        coupling=arguments.coupling,
-    )
-    return {"family": "glow", "settings": config.to_json()}
-
-
-def _evaluation(
-    arguments: argparse.Namespace, images: ImageSet, origin: Origin | None, device: Any
-) -> Evaluation:
-    from invglow.training import Evaluation
-    from models.registry import load_model
-
-    sets = {"train": images}
-    for spec in (images.name, *arguments.evaluate_on):
-        try:
-            found = load_images(
-                spec, "test", image_size=images.image_shape[1], grey=images.grey, download=arguments.download
-            )
-        except (ValueError, FileNotFoundError):
-            # The training set need not have a test split; a set that was asked for must be there.
-            if spec in arguments.evaluate_on:
-                raise
-        else:
-            sets["test" if spec == images.name else spec] = found
-    general = load_model(origin.run, device) if origin and origin.relation == "base" else None
-    return Evaluation(sets, general, limit=arguments.evaluate_limit)

@@ -13,10 +13,10 @@ import io
 import json
 import pickle
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from safetensors import SafetensorError
@@ -26,11 +26,13 @@ from torch import Tensor
 from invglow.files import replacing, sha256_of_file
 
 __all__ = [
+    "WEIGHTS",
     "Checkpoint",
     "load_training_state",
     "load_weights",
     "newest_checkpoint",
     "read_config",
+    "read_tensors",
     "save_checkpoint",
     "weights_sha256",
     "write_config",
@@ -39,8 +41,13 @@ __all__ = [
 FORMAT_VERSION = 1
 CONFIG, MANIFEST = "config.json", "checkpoint.json"
 WEIGHTS, TRAINING_STATE = "model.safetensors", "training_state.pt"
-# Where a file of a checkpoint may lie, in the order in which it moves.
+# Where a file of a checkpoint may lie, in the order in which it moves: the newest checkpoint comes first.
 PLACES = ("incoming", ".", "previous")
+
+
+class _Manifest(TypedDict):
+    step: int
+    sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,8 @@ def save_checkpoint(
         OSError: if the disk is full or the folder read-only; the earlier checkpoints are then intact.
     """
     incoming = run / PLACES[0]
+    if (incoming / MANIFEST).exists():  # complete, but a kill came before all of it was moved
+        _rotate(run)
     shutil.rmtree(incoming, ignore_errors=True)
     try:
         _write_files(incoming, step, weights, training_state)
@@ -114,7 +123,14 @@ def newest_checkpoint(run: Path) -> Checkpoint | None:
         ValueError: if there are checkpoints but every one is damaged.
     """
     problems: list[str] = []
-    for manifest in _manifests(run):
+    for place in PLACES:
+        try:
+            manifest = _manifest_in(run, place)
+        except ValueError as error:
+            problems.append(f"The newest checkpoint is damaged: {error}")
+            continue
+        if manifest is None:
+            continue
         files, missing = _locate(run, manifest["sha256"])
         if not missing:
             return Checkpoint(manifest["step"], files, manifest["sha256"], tuple(problems))
@@ -137,7 +153,7 @@ def load_weights(run: Path) -> dict[str, Tensor]:
     """
     checkpoint = newest_checkpoint(run)
     if checkpoint is None:
-        return read_tensors(run / WEIGHTS)
+        return read_tensors(_bare_weights(run))
     if checkpoint.problems:
         raise ValueError(
             f"{checkpoint.problems[0]} The one of step {checkpoint.step} is intact: start the same "
@@ -149,7 +165,7 @@ def load_weights(run: Path) -> dict[str, Tensor]:
 def weights_sha256(run: Path) -> str:
     """Return the SHA-256 of the newest weights of a run: the model's name in what is computed from it."""
     checkpoint = newest_checkpoint(run)
-    return checkpoint.sha256[WEIGHTS] if checkpoint else sha256_of_file(run / WEIGHTS)
+    return checkpoint.sha256[WEIGHTS] if checkpoint else sha256_of_file(_bare_weights(run))
 
 
 def load_training_state(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -157,15 +173,15 @@ def load_training_state(checkpoint: Checkpoint) -> dict[str, Any]:
     path = checkpoint.files[TRAINING_STATE]
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({error}).") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        # Torch's own sentence goes on to advise reading the file without this protection.
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({reason}).") from error
     return state
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file onto the CPU, with one clear sentence where it is none."""
-    if not path.is_file():
-        raise FileNotFoundError(f"There are no weights at {path}: the run has not been trained yet.")
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -198,28 +214,51 @@ def _torch_bytes(content: Mapping[str, Any]) -> bytes:
 
 
 def _rotate(run: Path) -> None:
-    """Rename newest -> previous, then incoming -> newest. A kill in between loses nothing."""
+    """Rename newest -> previous, then incoming -> newest.
+
+    A kill in between loses nothing, and another call does what is left.
+    """
     incoming, newest, previous = (run / place for place in PLACES)
     previous.mkdir(exist_ok=True)
-    for source, target in ((newest, previous), (incoming, newest)):
-        for name in (WEIGHTS, TRAINING_STATE, MANIFEST):
-            if (source / name).exists():
-                (source / name).replace(target / name)
+    # The manifest moves last, so where it is missing the first half was done before.
+    if (newest / MANIFEST).exists():
+        _move(newest, previous)
+    _move(incoming, newest)
     shutil.rmtree(incoming)
 
 
-def _manifests(run: Path) -> list[dict[str, Any]]:
-    """Return the distinct readable manifests of a run, newest step first."""
-    found = [manifest for place in PLACES for manifest in _readable_manifest(run / place / MANIFEST)]
-    distinct = [manifest for i, manifest in enumerate(found) if manifest not in found[:i]]
-    return sorted(distinct, key=lambda manifest: int(manifest["step"]), reverse=True)
+def _move(source: Path, target: Path) -> None:
+    for name in (WEIGHTS, TRAINING_STATE, MANIFEST):
+        if (source / name).exists():
+            (source / name).replace(target / name)
 
 
-def _readable_manifest(path: Path) -> Iterator[dict[str, Any]]:
-    if path.is_file():
-        manifest = _read_json(path)
-        if isinstance(manifest.get("step"), int) and isinstance(manifest.get("sha256"), dict):
-            yield manifest
+def _manifest_in(run: Path, place: str) -> _Manifest | None:
+    """Return the manifest of the checkpoint in a place, or None where there is no checkpoint."""
+    path = run / place / MANIFEST
+    if not path.is_file():
+        if place == "." and _lacks_manifest(run):
+            raise ValueError(f"{path} is missing.")
+        return None
+    manifest = _read_json(path)
+    step, sha256 = manifest.get("step"), manifest.get("sha256")
+    if not isinstance(step, int) or not isinstance(sha256, dict) or set(sha256) != {WEIGHTS, TRAINING_STATE}:
+        raise ValueError(f"{path} does not name a step and the checksums of its files.")
+    return {"step": step, "sha256": sha256}
+
+
+def _lacks_manifest(run: Path) -> bool:
+    """Return whether files of a checkpoint are there that should have one; weights alone need none."""
+    weights, state = (run / name for name in (WEIGHTS, TRAINING_STATE))
+    return state.exists() or (weights.exists() and (run / PLACES[2]).exists())
+
+
+def _bare_weights(run: Path) -> Path:
+    """Return the weights of a run that never had a checkpoint, as somebody may hand them on."""
+    path = run / WEIGHTS
+    if not path.is_file():
+        raise FileNotFoundError(f"There are no weights at {path}: the run has not been trained yet.")
+    return path
 
 
 def _locate(run: Path, sha256: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:

@@ -30,6 +30,10 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
         _flush_to_disk(path.parent)
+    except OSError as error:
+        if error.errno is not None and error.filename is None:  # a full disk does not say whose write failed
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

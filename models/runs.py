@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import invglow
-from invglow.checkpoints import newest_checkpoint, read_config, write_config
+from invglow.checkpoints import newest_checkpoint, read_config, weights_sha256, write_config
 from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
@@ -73,7 +73,6 @@ def train_run(
         ValueError: if the images do not fit the model, or the folder holds a run with other settings.
     """
     config = _config_of(plan)
-    _record(plan.run, config)
     model = _model_of(plan, config["model"], device)
     check_image_shape(plan.images.image_shape, model.image_shape, name=plan.images.name)
     batches = _batches_of(plan)
@@ -87,17 +86,20 @@ def train_run(
         evaluation=evaluation,
         log_every=log_every,
     )
+    # Only a plan that can be carried out is recorded.
+    _record(plan.run, config)
     return trainer.train()
 
 
 def general_run_of(run: Path) -> Path | None:
-    """Return the general model of `run`: DIR/general if that was trained, else its base, else None.
+    """Return the general model of `run`: DIR/general if it is trained to its end, else its base, else None.
 
     Raises:
         FileNotFoundError: if it is recorded but no longer there.
+        ValueError: if it is no longer the one that `run` was trained from.
     """
     equally_trained = run / EQUALLY_TRAINED
-    if newest_checkpoint(equally_trained) is not None:
+    if _is_finished(equally_trained):
         return equally_trained
     origin = read_config(run).get("origin")
     if origin is None or origin["relation"] != "base":
@@ -107,7 +109,17 @@ def general_run_of(run: Path) -> Path | None:
         raise FileNotFoundError(
             f"The general run of {run} was {general}, which is not there any more: name it with --general."
         )
+    if weights_sha256(general) != origin["sha256"]:
+        raise ValueError(
+            f"The general run of {run} was {general}, whose weights have changed since: name with --general "
+            f"the one to compare with."
+        )
     return general
+
+
+def _is_finished(run: Path) -> bool:
+    checkpoint = newest_checkpoint(run)
+    return checkpoint is not None and checkpoint.step == read_config(run)["training"]["steps"]
 
 
 def _config_of(plan: RunPlan) -> dict[str, Any]:
@@ -140,14 +152,12 @@ def _origin_model(plan: RunPlan) -> dict[str, Any]:
 
 
 def _provenance(origin: Origin) -> dict[str, Any]:
-    checkpoint = newest_checkpoint(origin.run)
-    if checkpoint is None:
-        raise FileNotFoundError(f"{origin.run} holds no checkpoint to start from: train it first.")
+    sha256, checkpoint = weights_sha256(origin.run), newest_checkpoint(origin.run)
     return {
         "run": str(origin.run.resolve()),
         "relation": origin.relation,
-        "step": checkpoint.step,
-        "sha256": checkpoint.sha256["model.safetensors"],
+        "step": checkpoint.step if checkpoint else None,  # unknown of weights that were handed on alone
+        "sha256": sha256,
     }
 
 

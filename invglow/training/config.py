@@ -52,9 +52,10 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "initialization_images", "checkpoint_every", "max_nonfinite"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
+        self._require("evaluate_every", self.evaluate_every is None or self.evaluate_every >= 1, "at least 1")
         for name in ("learning_rate", "max_gradient_norm"):
             self._require(name, getattr(self, name) > 0, "positive")
-        for name in ("weight_decay", "warmup_steps", "cooldown_factor"):
+        for name in ("weight_decay", "warmup_steps", "cooldown_factor", "seed"):
             self._require(name, getattr(self, name) >= 0, "zero or more")
         self._require("cooldown_fraction", 0 <= self.cooldown_fraction <= 1, "between 0 and 1")
 

@@ -51,6 +51,13 @@ class Evaluation:
     limit: int = 1000
     batch_size: int = 100
 
+    def __post_init__(self) -> None:
+        if self.limit < 1 or self.batch_size < 1:
+            raise ValueError(
+                f"Evaluation needs a limit and a batch size of at least 1, "
+                f"got {self.limit} and {self.batch_size}."
+            )
+
     def __call__(self, model: LikelihoodModel, device: torch.device) -> dict[str, float]:
         """Return `bits_per_dim/SET` for each set and `auroc/SET` of the difference against `test`."""
         sets = {name: images.limited(self.limit) for name, images in self.sets.items()}

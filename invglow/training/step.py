@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -82,11 +83,13 @@ class TrainingStep:
         loss = negative_log_likelihood(self.parallel(x.to(self.device, non_blocking=True)))
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_gradient_norm)
-        finite = bool(torch.isfinite(norm) & torch.isfinite(loss.detach()))
+        # Of all processes, which must decide alike.
+        mean_loss = _mean_over_processes(loss)
+        finite = bool(torch.isfinite(norm)) and math.isfinite(mean_loss)
         if finite:
             self.optimizer.step()
         self._count(finite, step)
-        return StepResult(_mean_over_processes(loss), float(norm), learning_rate, not finite)
+        return StepResult(mean_loss, float(norm), learning_rate, not finite)
 
     def _count(self, finite: bool, step: int) -> None:
         self.skipped += not finite

@@ -15,7 +15,13 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from tqdm import tqdm
 
-from invglow.checkpoints import load_training_state, newest_checkpoint, read_tensors, save_checkpoint
+from invglow.checkpoints import (
+    WEIGHTS,
+    load_training_state,
+    newest_checkpoint,
+    read_tensors,
+    save_checkpoint,
+)
 from invglow.data.batches import TrainingBatches, training_batches
 from invglow.data.preprocessing import bits_per_dim
 from invglow.training.config import TrainingConfig
@@ -38,12 +44,14 @@ class TrainingResult:
         skipped: steps among them without a finite gradient.
         seconds: training time in all, over interruptions.
         metrics: the last evaluation.
+        steps_before: steps that an earlier, interrupted or finished, training had done.
     """
 
     steps: int
     skipped: int
     seconds: float
     metrics: Mapping[str, float]
+    steps_before: int
 
 
 class _TrainingState(TypedDict):
@@ -82,24 +90,33 @@ class Trainer:
     _started: float = field(default_factory=time.monotonic, init=False)
     _metrics: dict[str, float] = field(default_factory=dict, init=False)
 
+    def __post_init__(self) -> None:
+        if self.log_every < 1:
+            raise ValueError(f"log_every must be at least 1, got {self.log_every}.")
+
     def train(self) -> TrainingResult:
         """Train up to `config.steps` steps and return how it ended."""
         self._step = TrainingStep(self.model, self.config, self.device)
         start = self._restore()
         if start < self.config.steps:
             self._train_from(start)
-        return TrainingResult(self.config.steps, self._step.skipped, self._seconds(), self._metrics)
+        return TrainingResult(self.config.steps, self._step.skipped, self._seconds(), self._metrics, start)
 
     def _restore(self) -> int:
         """Load the newest intact checkpoint, or prepare a fresh model; return the steps done."""
         checkpoint = newest_checkpoint(self.run)
         if checkpoint is None:
+            if (self.run / WEIGHTS).exists():
+                raise ValueError(
+                    f"{self.run} holds weights without a checkpoint to go on from: train them on in a new "
+                    f"folder (--continue {self.run})."
+                )
             if self.prepare is not None:
                 self.prepare()
             return 0
         for problem in checkpoint.problems:
             print(f"{problem} Going on from the one of step {checkpoint.step}.", file=sys.stderr)
-        self.model.load_state_dict(read_tensors(checkpoint.files["model.safetensors"]))
+        self.model.load_state_dict(read_tensors(checkpoint.files[WEIGHTS]))
         state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
         self._step.load_state_dict(state["step"])
         self._seconds_before, self._metrics = state["seconds"], state["metrics"]
@@ -128,10 +145,16 @@ class Trainer:
         engine.load_state_dict(
             {"iteration": start, "max_iters": self.config.steps, "epoch_length": epoch_length}
         )
-        checkpoint_due = Events.ITERATION_COMPLETED(every=self.config.checkpoint_every)
-        engine.add_event_handler(Events.EPOCH_COMPLETED | Events.COMPLETED, self._evaluate)
+        # Evaluation comes first, so that a checkpoint knows of it and no kill can make it fall out.
+        evaluation_due = Events.ITERATION_COMPLETED(every=epoch_length)
+        checkpoint_due = Events.ITERATION_COMPLETED(event_filter=self._checkpoint_due)
+        engine.add_event_handler(evaluation_due | Events.COMPLETED, self._evaluate)
         engine.add_event_handler(checkpoint_due | Events.COMPLETED, self._save)
         return engine
+
+    def _checkpoint_due(self, _: Engine, step: int) -> bool:
+        """Return whether to save after `step`; the last one is saved on completion."""
+        return step % self.config.checkpoint_every == 0 and step < self.config.steps
 
     def _do_step(self, engine: Engine, x: Tensor) -> None:
         step = engine.state.iteration
