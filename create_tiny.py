@@ -38,8 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _build(given)
     except (ValueError, OSError) as error:
-        print(f"create_tiny.py: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was written.", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -64,6 +67,8 @@ def _build(given: argparse.Namespace) -> None:
         raise ValueError(
             "--exclude-cifar belongs to tiny_images.bin, which is none of the sources: leave it out."
         )
+    for leftover in output.parent.glob(f".{output.name}.*.partial"):
+        print(f"A build that was killed left {leftover}; if none is running, delete it.")
     for source in sources:
         print(f"{source.path}: {source.kind}, {source.count():,} images")
     meta = build_general_set(

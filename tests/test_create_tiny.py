@@ -71,6 +71,13 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     assert not Path("out").exists()
 
 
+def test_what_a_killed_build_left_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", images(5))
+    (tmp_path / ".out.x.partial").mkdir()
+    assert main([str(tmp_path / "a.npy"), "--output", str(tmp_path / "out")]) == 0
+    assert f"{tmp_path / '.out.x.partial'}; if none is running, delete it" in capsys.readouterr().out
+
+
 def test_help_teaches_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--help"])
