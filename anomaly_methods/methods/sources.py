@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,7 +13,9 @@ from anomaly_methods.meta import differences
 from anomaly_methods.statistics import Statistics, StatisticsMeta
 
 __all__ = [
+    "GENERAL_GRADIENTS",
     "GENERAL_LIKELIHOOD",
+    "SPECIFIC_GRADIENTS",
     "SPECIFIC_LIKELIHOOD",
     "Source",
     "SourceStatistics",
@@ -21,6 +23,7 @@ __all__ = [
     "joined",
     "likelihoods",
     "paired",
+    "taken_apart",
 ]
 
 _SAME_IMAGES = ("dataset_sha256", "split", "image_shape", "group_size")
@@ -36,6 +39,8 @@ class Source(NamedTuple):
 
 SPECIFIC_LIKELIHOOD = Source("specific", "likelihood")
 GENERAL_LIKELIHOOD = Source("general", "likelihood")
+SPECIFIC_GRADIENTS = Source("specific", "gradients")
+GENERAL_GRADIENTS = Source("general", "gradients")
 
 SourceStatistics = Mapping[Source, Statistics]
 """All there is about one image set."""
@@ -62,7 +67,24 @@ def assemble(sources: Mapping[str, Source], available: SourceStatistics) -> Stat
             )
     if len(sources) == 1:
         return available[next(iter(sources.values()))]
+    _require_one_model_per_role([(source, available[source].meta) for source in sources.values()])
     return joined({key: available[source] for key, source in sources.items()})
+
+
+def taken_apart(statistics: Statistics, sources: Mapping[str, Source]) -> dict[Source, Statistics]:
+    """Return the parts that `assemble` made these statistics of, with the rows that are left of them.
+
+    Raises:
+        ValueError: the statistics were joined under other keys.
+    """
+    if len(sources) == 1:
+        return {next(iter(sources.values())): statistics}
+    if set(sources) != set(statistics.meta.sources):
+        raise ValueError(
+            f"Statistics joined of {sorted(sources)} are needed, but these join "
+            f"{sorted(statistics.meta.sources) or 'nothing'}."
+        )
+    return {source: _part(statistics, key) for key, source in sources.items()}
 
 
 def paired(specific: Statistics, general: Statistics) -> Statistics:
@@ -93,6 +115,25 @@ def joined(parts: Mapping[str, Statistics]) -> Statistics:
         values |= {f"{key}/{name}": array for name, array in part.values.items()}
     metas = {key: part.meta for key, part in parts.items()}
     return Statistics(values, one.index, replace(one.meta, sources=metas))
+
+
+def _part(statistics: Statistics, key: str) -> Statistics:
+    prefix = f"{key}/"
+    values = {n.removeprefix(prefix): v for n, v in statistics.values.items() if n.startswith(prefix)}
+    return Statistics(values, statistics.index, statistics.meta.sources[key])
+
+
+def _require_one_model_per_role(parts: Sequence[tuple[Source, StatisticsMeta]]) -> None:
+    """All kinds of statistics of one role must be of one model; `joined` cannot know the roles."""
+    seen: dict[str, tuple[Source, StatisticsMeta]] = {}
+    for source, meta in parts:
+        first, other = seen.setdefault(source.role, (source, meta))
+        if meta.checkpoint_sha256 != other.checkpoint_sha256:
+            raise ValueError(
+                f"The {first.kind} and {source.kind} statistics of the {source.role} model must be of one "
+                f"model, but checkpoint_sha256 is {_short(other.checkpoint_sha256)} ({other.model!r}) and "
+                f"{_short(meta.checkpoint_sha256)} ({meta.model!r}): compute one of them again."
+            )
 
 
 def _require_same_images(first: str, one: Statistics, second: str, other: Statistics) -> None:

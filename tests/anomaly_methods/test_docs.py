@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from anomaly_methods.methods.registry import METHODS
+from anomaly_methods.methods.registry import ALIASES, METHODS
+from anomaly_methods.methods.sources import SPECIFIC_GRADIENTS
 from anomaly_methods.statistics import Statistics
 from tests.anomaly_methods.examples import make_statistics
+from tests.anomaly_methods.gradient_examples import all_sources
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -21,7 +23,7 @@ def programs(page: str) -> str:
 
 
 def statistics(dataset: str, checkpoint: str) -> Statistics:
-    generator = np.random.default_rng(len(dataset))
+    generator = np.random.default_rng([len(dataset), ord(checkpoint)])
     columns = {name: generator.normal(size=40) for name in ("log_prob", "log_prob.scale0")}
     return make_statistics(columns, dataset=dataset, dataset_sha256=dataset, checkpoint_sha256=checkpoint)
 
@@ -45,12 +47,17 @@ def test_programs_about_methods_run(capsys: pytest.CaptureFixture[str]) -> None:
         names |= {
             f"specific_on_{dataset}": statistics(dataset, "a"),
             f"general_on_{dataset}": statistics(dataset, "b"),
+            f"gradients_on_{dataset}": all_sources(dataset, 40, checkpoint_sha256="a")[SPECIFIC_GRADIENTS],
         }
     exec(programs("methods.md"), names)  # noqa: S102 - the project's own page
     assert len(names["scores"]) == len(names["ratio"]) == 40
-    assert len(capsys.readouterr().out.splitlines()) == 1 + len(METHODS)
+    without_general_gradients = len(METHODS) - 1
+    assert len(capsys.readouterr().out.splitlines()) == 1 + without_general_gradients
+    assert len(names["found"].combined) == 40
+    assert names["flags"].dtype == bool
 
 
 def test_every_method_stands_in_the_table() -> None:
     page = (DOCS / "methods.md").read_text()
     assert [name for name in METHODS if f"| `{name}` |" not in page] == []
+    assert [name for name in ALIASES if f"`{name}`" not in page] == []

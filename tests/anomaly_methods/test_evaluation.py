@@ -12,6 +12,7 @@ from anomaly_methods.methods.registry import METHODS, get_method
 from anomaly_methods.methods.sources import SourceStatistics, likelihoods
 from anomaly_methods.metrics import auroc
 from tests.anomaly_methods.examples import make_statistics
+from tests.anomaly_methods.gradient_examples import all_sources
 
 RAW, TYPICALITY, RATIO = (get_method(n) for n in ("raw_likelihood", "typicality", "likelihood_ratio"))
 
@@ -95,17 +96,11 @@ def test_nonfinite_values_are_refused_or_counted() -> None:
 
 
 def test_every_registered_method_goes_through() -> None:
-    generator = np.random.default_rng(0)
-
-    def both(name: str) -> SourceStatistics:
-        columns = {n: generator.normal(size=30) for n in ("log_prob", "log_prob.scale0", "log_prob.scale1")}
-        return likelihoods(
-            make_statistics(columns, dataset=name),
-            make_statistics(columns, dataset=name, checkpoint_sha256="b"),
-        )
-
-    rows = evaluate(list(METHODS.values()), both("in"), [both("out")], resamples=10)
+    rows = evaluate(
+        list(METHODS.values()), all_sources("in", 60), [all_sources("out", 30, seed=1)], resamples=10
+    )
     assert [row.method for row in rows] == list(METHODS)
+    assert {row.separation.nonfinite for row in rows} == {0}
 
 
 def test_scores_come_with_their_metas() -> None:

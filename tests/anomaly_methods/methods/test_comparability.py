@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from anomaly_methods.methods.registry import METHODS, get_method, usable_methods
-from anomaly_methods.methods.sources import GENERAL_LIKELIHOOD, Source, assemble, joined, likelihoods, paired
+from anomaly_methods.methods.sources import (
+    GENERAL_LIKELIHOOD,
+    SPECIFIC_GRADIENTS,
+    SPECIFIC_LIKELIHOOD,
+    Source,
+    assemble,
+    joined,
+    likelihoods,
+    paired,
+)
 from anomaly_methods.statistics import Statistics
 from tests.anomaly_methods.examples import make_statistics
+from tests.anomaly_methods.gradient_examples import all_sources
 
 OTHER = "b" * 64
 
@@ -112,6 +122,25 @@ def test_usable_methods_depend_on_what_is_there() -> None:
     assert usable(flow, vae) == ["raw_likelihood", "likelihood_ratio", "last_scale", "typicality"]
 
 
+def test_usable_methods_grow_with_the_gradients() -> None:
+    everything = all_sources("cats", 5)
+    gradients = {SPECIFIC_GRADIENTS: everything[SPECIFIC_GRADIENTS]}
+    of_one_model = [name for name in METHODS if name.startswith("gradients_") and "ratio" not in name]
+    assert [method.name for method in usable_methods(gradients)] == of_one_model
+    one_model = {SPECIFIC_LIKELIHOOD: everything[SPECIFIC_LIKELIHOOD], **gradients}
+    assert "fisher_typicality" in [method.name for method in usable_methods(one_model)]
+    assert [method.name for method in usable_methods(everything)] == list(METHODS)
+
+
+def test_likelihoods_and_gradients_of_one_role_must_be_of_one_model() -> None:
+    mixed = {
+        SPECIFIC_LIKELIHOOD: make_statistics([1.0]),
+        SPECIFIC_GRADIENTS: make_statistics({"a": [1.0]}, kind="gradients", checkpoint_sha256=OTHER),
+    }
+    with pytest.raises(ValueError, match=r"of the specific model must be of one model, .*aaa.* and bbb"):
+        get_method("fisher_typicality").unmet(mixed)
+
+
 def test_missing_sources_are_named() -> None:
     available = likelihoods(make_statistics([1.0]))
     said = get_method("likelihood_ratio").unmet(available)
@@ -128,6 +157,12 @@ def test_unknown_methods_name_the_close_and_the_known_ones() -> None:
     assert all(name in str(caught.value) for name in METHODS)
     with pytest.raises(ValueError, match=r"'xyz': Known are raw_likelihood"):
         get_method("xyz")
+
+
+@pytest.mark.parametrize("alias", ["likelihoods", "raw_likelihoods"])
+def test_the_second_papers_names_are_known(alias: str) -> None:
+    assert get_method(alias) is get_method("raw_likelihood")
+    assert alias not in METHODS  # a table shows each method once
 
 
 def test_score_does_not_change_the_statistics() -> None:

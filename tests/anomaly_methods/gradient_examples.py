@@ -1,0 +1,68 @@
+"""Statistics of gradients that never saw a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from anomaly_methods.methods.sources import (
+    GENERAL_GRADIENTS,
+    GENERAL_LIKELIHOOD,
+    SPECIFIC_GRADIENTS,
+    SPECIFIC_LIKELIHOOD,
+    Source,
+)
+from anomaly_methods.statistics import Statistics
+from tests.anomaly_methods.examples import make_statistics
+
+__all__ = ["OTHER", "SIZES", "all_sources", "make_gradients", "random_norms"]
+
+OTHER = "b" * 64
+SIZES = {"flow.conv.weight": 27, "flow.conv.bias": 3, "flow.actnorm.log_scale": 3, "flow.last.weight": 400}
+
+
+def make_gradients(
+    squared_norms: Mapping[str, ArrayLike], sizes: Mapping[str, int] = SIZES, **changes: Any
+) -> Statistics:
+    """Return gradients statistics of these f_l, with the tensors' sizes in the details."""
+    details = {
+        name: {"numel": sizes.get(name, 1), "shape": [sizes.get(name, 1)], "module": "Conv2d"}
+        for name in squared_norms
+    }
+    return make_statistics(squared_norms, **{"kind": "gradients", "details": details, **changes})
+
+
+def random_norms(
+    rows: int, seed: int = 0, shift: float = 0.0, sizes: Mapping[str, int] = SIZES
+) -> dict[str, NDArray[np.float64]]:
+    """Return f_l whose logarithms are normals with a common part, so correlated; `shift` moves them."""
+    generator = np.random.default_rng(seed)
+    common = generator.normal(size=rows)
+    return {
+        name: np.exp(place + shift + common + (place + 1) * generator.normal(size=rows))
+        for place, name in enumerate(sizes)
+    }
+
+
+def all_sources(
+    dataset: str, rows: int, seed: int = 0, shift: float = 0.0, **changes: Any
+) -> dict[Source, Statistics]:
+    """Return likelihoods and gradients of both models on one image set; `shift` makes it anomalous."""
+    generator = np.random.default_rng([seed, 1])
+    names = ("log_prob.scale0", "log_prob.scale1")
+
+    def shares(moved: float) -> dict[str, NDArray[np.float64]]:
+        found = {name: generator.normal(moved, size=rows) for name in names}
+        return {"log_prob": found[names[0]] + found[names[1]], **found}
+
+    specific = {"dataset": dataset, "dataset_sha256": dataset, **changes}
+    general = {**specific, "checkpoint_sha256": OTHER, "model": "runs/general"}
+    return {
+        SPECIFIC_LIKELIHOOD: make_statistics(shares(-shift), **specific),
+        GENERAL_LIKELIHOOD: make_statistics(shares(0.0), **general),
+        SPECIFIC_GRADIENTS: make_gradients(random_norms(rows, seed, shift), **specific),
+        GENERAL_GRADIENTS: make_gradients(random_norms(rows, seed + 1000), **general),
+    }
