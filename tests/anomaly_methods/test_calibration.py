@@ -32,6 +32,10 @@ def calibrated() -> CalibratedMethods:
     return calibrate(list(METHODS.values()), all_sources("in", 8000), seed=3)
 
 
+def plain(values: NDArray[np.float64], name: str = "in") -> SourceStatistics:
+    return likelihoods(make_statistics(values, dataset=name, dataset_sha256=name))
+
+
 def within_binomial(flags: NDArray[np.bool_], rate: float) -> bool:
     low, high = binom.interval(0.99, len(flags), rate)
     return bool(low <= flags.sum() <= high)
@@ -48,6 +52,18 @@ def test_a_new_image_is_flagged_at_exactly_the_rate(rate: float) -> None:
     draws = np.random.default_rng(0).standard_t(2, size=(5000, 100))
     flags = np.array([conformal_p_values(row[:99], row[99:])[0] <= rate for row in draws])
     assert within_binomial(flags, rate)
+
+
+def test_a_new_image_is_flagged_by_two_methods_at_exactly_the_rate() -> None:
+    """Over drawn sets of 60, of which 30 are held out: the combined p-value promises the same."""
+    methods = [get_method(name) for name in ("raw_likelihood", "typicality")]
+    generator, rate = np.random.default_rng(0), 3 / 31
+    flags = []
+    for _ in range(1000):
+        images = generator.standard_t(3, size=61)
+        found = calibrate(methods, plain(images[:60])).detect(plain(images[60:], "new"))
+        flags.append(found.combined[0] <= rate)
+    assert within_binomial(np.array(flags), rate)
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -137,10 +153,6 @@ def test_methods_are_fitted_on_one_half_and_calibrated_on_the_other() -> None:
     scorer = get_method("gradients_L2_norms_gaussian").fit(fit)
     found = calibrate([get_method("gradients_L2_norms_gaussian")], inside, seed=5)
     np.testing.assert_array_equal(found.calibration["gradients_L2_norms_gaussian"], scorer.score(held_out))
-
-
-def plain(values: NDArray[np.float64], name: str = "in") -> SourceStatistics:
-    return likelihoods(make_statistics(values, dataset=name, dataset_sha256=name))
 
 
 def test_nonfinite_scores_are_refused_or_the_most_anomalous() -> None:
