@@ -1,0 +1,95 @@
+"""The per-group gradient of a convolution's weight, plain, transposed or in groups of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anomaly_methods.extractors.gradient_norms.outer_sum import Layout, OuterSum
+from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient
+from anomaly_methods.extractors.gradient_norms.windows import by_group, positions, windows
+
+__all__ = ["Convolution", "convolution_gradient"]
+
+RowProducts = Callable[[Tensor], Tensor | None]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """The settings of a convolution, per side.
+
+    A transposed convolution with the same settings has the same weight gradient with the two sides swapped.
+    """
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+    channel_groups: int
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Its sides."""
+        return self.shape[2:]
+
+    def turned(self) -> Convolution | None:
+        """Return the settings that gather windows of the output's gradient instead, where there are any."""
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True)]
+        padding = tuple((r - a, r - b) for r, (a, b) in zip(reach, self.padding, strict=True))
+        if max(self.stride) > 1 or min(map(min, padding)) < 0:
+            return None
+        return Convolution(self.shape, self.stride, padding, self.dilation, self.channel_groups)
+
+    def windows_of(self, x: Tensor, counts: tuple[int, ...]) -> Tensor:
+        """Gather (B, P, kernel * C)."""
+        return windows(
+            x,
+            self.kernel,
+            counts=counts,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+        )
+
+
+def convolution_gradient(
+    wide: Tensor,
+    narrow: Tensor,
+    convolution: Convolution,
+    groups: int,
+    row_products: RowProducts | None = None,
+) -> PerGroupGradient:
+    """Correlate input and output gradient of a convolution.
+
+    Windows are gathered of the side with fewer channels.
+
+    Args:
+        wide: where the kernel moves over: the input, or the output's gradient if transposed; (B, C, *sides).
+        narrow: one value per position: the output's gradient, or the input if transposed; (B, N, *sides).
+        convolution: settings.
+        groups: of images.
+        row_products: as in `OuterSum`.
+    """
+    if convolution.channel_groups > 1:
+        return _in_channel_groups(wide, narrow, convolution, groups)
+    turned = convolution.turned() if narrow.shape[1] < wide.shape[1] and max(convolution.kernel) > 1 else None
+    if turned is not None:
+        left, right = turned.windows_of(narrow, tuple(wide.shape[2:])), positions(wide)
+    else:
+        left, right = positions(narrow), convolution.windows_of(wide, tuple(narrow.shape[2:]))
+    layout = Layout(convolution.shape, windows_on_rows=turned is not None)
+    return OuterSum(by_group(left, groups), by_group(right, groups), layout, row_products)
+
+
+def _in_channel_groups(wide: Tensor, narrow: Tensor, convolution: Convolution, groups: int) -> DenseGradient:
+    """Form the gradient: the weights of such layers are small."""
+    outputs, inputs, *kernel = convolution.shape
+    parts = convolution.channel_groups
+    left = by_group(positions(narrow), groups).unflatten(2, (parts, outputs // parts))
+    right = by_group(convolution.windows_of(wide, tuple(narrow.shape[2:])), groups)
+    right = right.unflatten(2, (-1, parts, inputs))
+    gradient = torch.einsum("gpcn,gpkci->gcnik", left, right)
+    return DenseGradient(gradient.reshape(groups, outputs, inputs, *kernel))

@@ -1,0 +1,131 @@
+"""Gradients that are sums of outer products over positions: those of all convolutions and linear layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
+
+__all__ = ["Layout", "OuterSum"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a weight (N, C, *kernel) is written as the matrix that a sum of outer products gives.
+
+    Either (N, kernel * C), or, where the windows were taken of the other side, (kernel * N, C) with the
+    kernel turned round.
+
+    Args:
+        shape: of the weight.
+        windows_on_rows: the second of the two.
+    """
+
+    shape: tuple[int, ...]
+    windows_on_rows: bool = False
+
+    def to_matrix(self, weight: Tensor) -> Tensor:
+        """Write a weight as a matrix."""
+        taps = weight.flatten(2)
+        if self.windows_on_rows:
+            return taps.flip(2).permute(2, 0, 1).flatten(0, 1)
+        return taps.transpose(1, 2).flatten(1)
+
+    def from_matrix(self, matrices: Tensor) -> Tensor:
+        """Undo `to_matrix` for a batch of matrices (groups, rows, columns)."""
+        groups, (outputs, inputs, *kernel) = len(matrices), self.shape
+        if self.windows_on_rows:
+            taps = matrices.reshape(groups, -1, outputs, inputs).flip(1).permute(0, 2, 3, 1)
+        else:
+            taps = matrices.reshape(groups, outputs, -1, inputs).transpose(2, 3)
+        weights: Tensor = taps.reshape(groups, outputs, inputs, *kernel)
+        return weights
+
+    @property
+    def taps(self) -> int:
+        """Points of the kernel."""
+        return math.prod(self.shape[2:])
+
+    def rows(self, per_output: Tensor) -> Tensor:
+        """Repeat one number per output (N,) for all rows of the matrix that belong to it."""
+        return per_output.repeat(self.taps) if self.windows_on_rows else per_output
+
+    def outputs(self, per_row: Tensor) -> Tensor:
+        """Sum (groups, rows) over the rows that belong to each output: (groups, N)."""
+        if not self.windows_on_rows:
+            return per_row
+        return per_row.reshape(len(per_row), self.taps, self.shape[0]).sum(dim=1)
+
+
+class OuterSum(PerGroupGradient):
+    """The gradient `G = sum over positions p of left[p] (x) right[p]`, for each group.
+
+    Either G is formed, at P N K products and a matrix per group, or its squared norm is taken from two Gram
+    matrices, `|G|^2 = sum over p, q of <left[p], left[q]> <right[p], right[q]>`, at P^2 (N + K) products: the
+    cheaper where positions are few.
+
+    Args:
+        left: (groups, P, N), or (groups, P, kernel * N).
+        right: (groups, P, kernel * C), or (groups, P, C).
+        layout: of the weight.
+        row_products: inner products of the rows of the weight and of its gradient, (groups, N), where they
+            are known without G; otherwise row products are taken from G.
+
+    References:
+        Efficient Per-Example Gradient Computations (Goodfellow, 2015); Fast and memory-efficient per-sample
+        gradients with mixed ghost clipping (Bu et al., 2022), for the choice between the two.
+    """
+
+    def __init__(
+        self,
+        left: Tensor,
+        right: Tensor,
+        layout: Layout,
+        row_products: Callable[[Tensor], Tensor | None] | None = None,
+    ) -> None:
+        self._left = left
+        self._right = right
+        self._layout = layout
+        self._known_row_products = row_products
+        self._formed: Tensor | None = None
+
+    def full(self) -> Tensor:
+        return self._layout.from_matrix(self._matrix())
+
+    def squared_norm(self, scale: Tensor | None = None) -> Tensor:
+        rows = None if scale is None else self._layout.rows(scale)
+        if self._formed is None and self._few_positions():
+            return self._squared_norm_by_gram(rows)
+        norms = torch.linalg.vector_norm(self._matrix(), dim=2).double()
+        return (norms if rows is None else norms * rows.double()).square().sum(dim=1)
+
+    def row_products(self, weight: Tensor) -> Tensor:
+        if self._formed is None and self._known_row_products is not None:
+            products = self._known_row_products(weight)
+            if products is not None:
+                return products
+        matrix = self._layout.to_matrix(weight)
+        per_row = torch.matmul(self._matrix().transpose(0, 1), matrix[:, :, None])[:, :, 0].t()
+        return self._layout.outputs(per_row)
+
+    def _matrix(self) -> Tensor:
+        if self._formed is None:
+            self._formed = torch.bmm(self._left.transpose(1, 2), self._right)
+        return self._formed
+
+    def _few_positions(self) -> bool:
+        positions, rows, columns = self._left.shape[1], self._left.shape[2], self._right.shape[2]
+        return positions * (rows + columns) < rows * columns
+
+    def _squared_norm_by_gram(self, rows: Tensor | None) -> Tensor:
+        left = self._left if rows is None else self._left * rows
+        return (_gram(left) * _gram(self._right)).double().sum(dim=(1, 2))
+
+
+def _gram(vectors: Tensor) -> Tensor:
+    return torch.bmm(vectors, vectors.transpose(1, 2))

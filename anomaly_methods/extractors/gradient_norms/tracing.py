@@ -1,0 +1,81 @@
+"""Watching a forward pass: every call of torch in which images meet parameters goes to the rule for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from anomaly_methods.extractors.gradient_norms.calls import Call
+from anomaly_methods.extractors.gradient_norms.kinds import Kind, tensors_in
+from anomaly_methods.extractors.gradient_norms.rule_normalization import NORMALIZATION_ARGUMENTS
+from anomaly_methods.extractors.gradient_norms.rules import rule_for
+from anomaly_methods.extractors.gradient_norms.trace import Trace, UntraceableError
+
+__all__ = ["Tracing"]
+
+_EXPANDING = {"expand", "broadcast_to"}
+
+
+class Tracing(TorchFunctionMode):
+    """While it is entered, cut parameters off where images meet them, and note the place in the trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__()
+        self.trace = trace
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        tensors = list(tensors_in((args, kwargs)))
+        kinds = {self.trace.kinds.of(tensor) for tensor in tensors}
+        name = getattr(func, "__name__", "")
+        if Kind.SAMPLE in kinds:
+            return self._with_images(Call(self, func, name, args, kwargs), tensors, kinds)
+        result = func(*args, **kwargs)
+        if Kind.ROOT in kinds:
+            self._of_parameters(name, args, result)
+        return result
+
+    def _with_images(self, call: Call, tensors: list[Tensor], kinds: set[Kind]) -> Any:
+        _refuse_untraceable(call, self.trace)
+        if Kind.ROOT in kinds and call.name != "__get__":
+            call.roots = [tensor for tensor in tensors if self.trace.kinds.is_root(tensor)]
+            result = rule_for(call)(call)
+        else:
+            result = call.func(*call.args, **call.kwargs)
+        for output in tensors_in((result,)):
+            self.trace.kinds.mark(output, Kind.SAMPLE)
+        if call.in_place:
+            self.trace.kinds.mark(call.args[0], Kind.SAMPLE)
+        return result
+
+    def _of_parameters(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        for output in tensors_in((result,)):
+            self.trace.kinds.mark(output, Kind.ROOT)
+        if not isinstance(result, Tensor) or not result.requires_grad:
+            return
+        if name == "mul" and len(args) == 2:
+            self.trace.note_product(result, *args)
+        elif name in _EXPANDING:
+            self.trace.note_expansion(result, args[0])
+
+
+def _refuse_untraceable(call: Call, trace: Trace) -> None:
+    if call.name in {"grad", "backward"}:
+        raise UntraceableError("its log_prob differentiates by itself")
+    if call.in_place and trace.kinds.is_root(call.args[0]):
+        raise UntraceableError(f"its log_prob writes images into parameters ({call.name})")
+    if call.func is F.batch_norm and call.arguments(NORMALIZATION_ARGUMENTS["batch_norm"]).get("training"):
+        raise ValueError(
+            "This model normalizes images by statistics of their batch, so that no image has a gradient of its "
+            "own: put it into evaluation mode, with running statistics in its batch normalization."
+        )
