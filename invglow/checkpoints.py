@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from invglow.files import replacing, sha256_of_file
+from invglow.reading import read_state, read_tensors
 
 __all__ = [
     "WEIGHTS",
@@ -32,7 +31,6 @@ __all__ = [
     "load_weights",
     "newest_checkpoint",
     "read_config",
-    "read_tensors",
     "save_checkpoint",
     "weights_sha256",
     "write_config",
@@ -169,27 +167,12 @@ def weights_sha256(run: Path) -> str:
 
 
 def load_training_state(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Read optimizer and counters of a checkpoint; a file that holds any other pickle is refused."""
-    path = checkpoint.files[TRAINING_STATE]
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        # Torch's own sentence goes on to advise reading the file without this protection.
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({reason}).") from error
-    return state
+    """Read optimizer and counters of a checkpoint.
 
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file onto the CPU, with one clear sentence where it is none."""
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        if _looks_like_pickle(path):
-            raise ValueError(
-                f"{path} is a pickle, not a safetensors file: it is refused, since reading it could run code."
-            ) from error
-        raise ValueError(f"{path} is truncated or not a safetensors file ({error}).") from error
+    Raises:
+        ValueError: the file holds anything but tensors, numbers and texts; nothing of it was executed.
+    """
+    return read_state(checkpoint.files[TRAINING_STATE])
 
 
 def _write_files(
@@ -282,9 +265,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}.")
     return content
-
-
-def _looks_like_pickle(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(4)
-    return head.startswith((b"\x80", b"PK\x03\x04"))

@@ -15,15 +15,10 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from tqdm import tqdm
 
-from invglow.checkpoints import (
-    WEIGHTS,
-    load_training_state,
-    newest_checkpoint,
-    read_tensors,
-    save_checkpoint,
-)
+from invglow.checkpoints import WEIGHTS, load_training_state, newest_checkpoint, save_checkpoint
 from invglow.data.batches import TrainingBatches, training_batches
 from invglow.data.preprocessing import bits_per_dim
+from invglow.reading import read_tensors
 from invglow.training.config import TrainingConfig
 from invglow.training.evaluation import Evaluation
 from invglow.training.likelihood_model import LikelihoodModel

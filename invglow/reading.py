@@ -1,0 +1,56 @@
+"""Reading tensors from files that anybody may have written: no pickle is ever executed."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+__all__ = ["read_state", "read_tensors"]
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file onto the CPU.
+
+    Raises:
+        ValueError: the file is truncated, or something else, such as a pickle.
+    """
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        if _looks_like_pickle(path):
+            raise ValueError(
+                f"{path} is a pickle, not a safetensors file: it is refused, since reading it could run code."
+            ) from error
+        raise ValueError(f"{path} is truncated or not a safetensors file ({error}).") from error
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a dictionary of tensors, numbers and texts that torch.save has written onto the CPU.
+
+    Raises:
+        ValueError: the file is truncated, or holds anything else.
+    """
+    if not zipfile.is_zipfile(path):  # torch.load would take it for an old format and try to unpickle it
+        raise ValueError(f"{path} is refused: it is not an archive that torch.save has written.")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError) as error:
+        # Torch's own sentence goes on to advise reading the file without this protection.
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({reason}).") from error
+    return state
+
+
+def _looks_like_pickle(path: Path) -> bool:
+    """Return whether a file starts as pickle.dump or torch.save begin it, and not as safetensors do."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    # A safetensors file starts with the length of its header, of any first byte, and the "{" of the header.
+    return head.startswith((b"\x80", b"PK\x03\x04")) and head[8:] not in (b"{", b"")

@@ -1,0 +1,78 @@
+"""Evaluation while training: bits per dimension, and the AUROC of the difference of two models."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from invglow.data.image_set import ImageSet
+from invglow.training import Evaluation
+from invglow.training.evaluation import log_probs
+from tests.invglow.training.toys import CPU, Gaussian, make_images
+
+INSIDE, OUTSIDE = make_images(30, seed=1, top=230), make_images(20, seed=2)
+SETS = {"train": make_images(seed=3), "test": INSIDE, "others": OUTSIDE}
+
+
+def test_log_probs_are_those_of_the_bin_centres() -> None:
+    model = Gaussian()
+    pixels = torch.from_numpy(OUTSIDE.images).permute(0, 3, 1, 2).double()
+    with torch.no_grad():
+        expected = model.double().log_prob((pixels + 0.5) / 256 - 0.5)
+    found = log_probs(Gaussian(), OUTSIDE, batch_size=7, device=CPU)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5)
+
+
+def test_bits_per_dim_of_every_set_are_means() -> None:
+    found = Evaluation(SETS)(Gaussian(), CPU)
+    assert sorted(found) == ["bits_per_dim/others", "bits_per_dim/test", "bits_per_dim/train"]
+    mean = log_probs(Gaussian(), INSIDE, 30, CPU).mean()
+    assert found["bits_per_dim/test"] == pytest.approx(8 - mean / (16 * math.log(2)))
+
+
+def test_only_the_first_images_are_used() -> None:
+    found = Evaluation({"test": INSIDE}, limit=4)(Gaussian(), CPU)
+    assert found == Evaluation({"test": INSIDE.limited(4)})(Gaussian(), CPU)
+    assert found != Evaluation({"test": INSIDE})(Gaussian(), CPU)
+
+
+def test_auroc_is_the_share_of_pairs_with_the_lower_ratio_outside() -> None:
+    model, general = Gaussian(), Gaussian()
+    torch.nn.init.constant_(model.loc, -0.2)
+    found = Evaluation(SETS, general)(model, CPU)
+    inside, outside = (ratio(model, general, images) for images in (INSIDE, OUTSIDE))
+    pairs = np.sign(inside[None, :] - outside[:, None])  # a tie counts half
+    assert found["auroc/others"] == pytest.approx(np.mean((pairs + 1) / 2))
+    assert [name for name in found if name.startswith("auroc")] == ["auroc/others"]
+    assert 0.5 < found["auroc/others"] < 1
+
+
+def ratio(model: Gaussian, general: Gaussian, images: ImageSet) -> NDArray[np.float64]:
+    specific, other = (log_probs(each, images, 50, CPU) for each in (model, general))
+    return specific - other
+
+
+def test_without_test_images_there_is_nothing_to_compare_with() -> None:
+    found = Evaluation({"others": OUTSIDE}, Gaussian())(Gaussian(), CPU)
+    assert list(found) == ["bits_per_dim/others"]
+
+
+def test_ratios_that_are_not_finite_have_no_auroc() -> None:
+    class Nan(Gaussian):
+        def log_prob(self, x: Tensor) -> Tensor:
+            return super().log_prob(x) * torch.nan
+
+    found = Evaluation(SETS, Gaussian())(Nan(), CPU)
+    assert math.isnan(found["bits_per_dim/test"])
+    assert not any(name.startswith("auroc") for name in found)
+
+
+@pytest.mark.parametrize(("limit", "batch_size"), [(0, 100), (10, 0)])
+def test_sizes_below_one_are_refused_before_training(limit: int, batch_size: int) -> None:
+    with pytest.raises(ValueError, match="a limit and a batch size of at least 1"):
+        Evaluation(SETS, limit=limit, batch_size=batch_size)
