@@ -66,9 +66,9 @@ def conformal_threshold(calibration: ArrayLike, rate: float, *, nonfinite: NonFi
     ordered = np.sort(_checked(calibration, "calibration", nonfinite))
     _require_resolvable(rate, len(ordered))
     places = len(ordered) + 1
-    allowed = int(rate * places)
-    if (allowed + 1) / places <= rate:  # 0.07 * 100 is above or below 7 by its last bit; quotients are not
-        allowed += 1
+    allowed = int(rate * places) + 1
+    while allowed / places > rate:  # p-values are such quotients; 0.29 * 100 is less than 29 by its last bit
+        allowed -= 1
     if allowed > len(ordered):
         return -math.inf
     if not math.isfinite(highest := float(ordered[-allowed])):

@@ -97,7 +97,9 @@ def test_combined_p_value_of_one_method_is_its_own() -> None:
     np.testing.assert_array_equal(found.combined, found.p_values["raw_likelihood"])
 
 
-@pytest.mark.parametrize("rate", [0.003, 0.01, 0.05, 0.07, 0.1, 1 / 3, 0.999, 1.0])
+@pytest.mark.parametrize(
+    "rate", [0.003, 0.01, 0.05, 0.07, 0.1, 0.29, np.nextafter(0.58, 0), 1 / 3, 0.999, 1.0]
+)
 @pytest.mark.parametrize("groups", [19, 99, 333, 1000])
 def test_threshold_says_the_same_as_the_p_value(rate: float, groups: int) -> None:
     generator = np.random.default_rng(groups)
@@ -108,6 +110,11 @@ def test_threshold_says_the_same_as_the_p_value(rate: float, groups: int) -> Non
         return
     flagged = scores >= conformal_threshold(calibration, rate)
     np.testing.assert_array_equal(flagged, conformal_p_values(calibration, scores) <= rate)
+
+
+def test_threshold_leaves_as_many_above_as_the_rate_says() -> None:
+    """Of 0 .. 98, p <= 0.29 takes fewer than 29 at least as high: scores above 70. 0.29 * 100 < 29 in floats."""
+    assert conformal_threshold(np.arange(99.0), 0.29) == np.nextafter(70.0, 71.0)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +175,8 @@ def test_nonfinite_scores_are_refused_or_the_most_anomalous() -> None:
     for p_values in (*detection.p_values.values(), detection.combined):
         np.testing.assert_allclose(p_values[:3], lowest)
         assert (p_values[3:] >= lowest).all()
+    alone = calibrate(methods[:1], plain(values), nonfinite="anomalous").detect(new)
+    np.testing.assert_array_equal(alone.combined, alone.p_values["raw_likelihood"])
     with pytest.raises(ValueError, match=r"3 of 5 new scores are NaN or infinite"):
         calibrate(methods, plain(np.random.default_rng(0).normal(size=200))).detect(new)
 
