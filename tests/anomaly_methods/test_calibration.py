@@ -113,7 +113,7 @@ def test_threshold_says_the_same_as_the_p_value(rate: float, groups: int) -> Non
 
 
 def test_threshold_leaves_as_many_above_as_the_rate_says() -> None:
-    """Of 0 .. 98, p <= 0.29 takes fewer than 29 at least as high: scores above 70. 0.29 * 100 < 29 in floats."""
+    """Of 0 .. 98, p <= 0.29 for scores above 70, which 28 reach; 0.29 * 100 < 29 in floats."""
     assert conformal_threshold(np.arange(99.0), 0.29) == np.nextafter(70.0, 71.0)
 
 
