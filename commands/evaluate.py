@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["add_parser", "evaluate_run", "write_results"]
 
 EXAMPLE = """\
-  python main.py evaluate --run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn lsun"""
+  python main.py evaluate --run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn"""
 
 
 def add_parser(subparsers: Any) -> None:

@@ -60,8 +60,9 @@ class ImageSet:
         return replace(self, images=self.images[:n], labels=labels, paths=paths)
 
     def sha256(self) -> str:
-        """Return the hexadecimal SHA-256 of pixels, shape and grey flag, read in constant memory."""
-        digest = hashlib.sha256(f"{self.images.shape} grey={self.grey}".encode())
+        """Return the hexadecimal SHA-256 of pixels, shape and conversion to grey, read in constant memory."""
+        converted = self.grey and self.images.shape[-1] != 1
+        digest = hashlib.sha256(f"{self.images.shape} grey={converted}".encode())
         for block in blocks(self.images):
             digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
