@@ -21,8 +21,8 @@ __all__ = ["GradientExtractor"]
 class GradientExtractor(Extractor):
     """`f_l = || grad_l sum_b log p(x_b) ||^2` of every group x_1 ... x_B, one value per parameter tensor l.
 
-    Names are those of the parameters. The first batch under a model is checked: its first group is computed by
-    the reference as well, and tensors on which the two differ are computed apart from then on.
+    Names are those of the parameters. The first batch under a model is checked: its first group is computed
+    by the reference as well, and tensors on which the two differ are computed apart from then on.
 
     References:
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
@@ -63,7 +63,7 @@ class GradientExtractor(Extractor):
         if wrong:
             name, (value, expected) = next(iter(wrong.items()))
             say_once(
-                f"{len(wrong)} tensors of {type(model).__name__} are computed apart, since the rules do not fit "
-                f"them: for {name} they give {value:.6g} instead of {expected:.6g}."
+                f"{len(wrong)} tensors of {type(model).__name__} are computed apart, since the rules do not "
+                f"fit them: for {name} they give {value:.6g} instead of {expected:.6g}."
             )
         return tuple(wrong)

@@ -32,8 +32,8 @@ def require_independent_images(model: GenerativeModel, x: Tensor) -> None:
     if not torch.isclose(log_prob[:1], alone, rtol=1e-3, atol=1e-3, equal_nan=True):
         raise ValueError(
             f"{type(model).__name__} gives the first image of a batch log_prob {float(log_prob[0]):.6g}, but "
-            f"{float(alone[0]):.6g} when it comes alone: it mixes images or is random, and has no gradient per "
-            "image."
+            f"{float(alone[0]):.6g} when it comes alone: it mixes images or is random, and has no "
+            "gradient per image."
         )
 
 

@@ -75,7 +75,11 @@ def convolution_gradient(
     """
     if convolution.channel_groups > 1:
         return _in_channel_groups(wide, narrow, convolution, groups)
-    turned = convolution.turned() if narrow.shape[1] < wide.shape[1] and max(convolution.kernel) > 1 else None
+    turned = (
+        convolution.turned()
+        if narrow.shape[1] < wide.shape[1] and max(convolution.kernel, default=1) > 1
+        else None
+    )
     if turned is not None:
         left, right = turned.windows_of(narrow, tuple(wide.shape[2:])), positions(wide)
     else:

@@ -54,6 +54,8 @@ def squared_gradient_norms(
     return {name: found[name] for name in trainable_parameters(model)}
 
 
+@torch.inference_mode(mode=False)
+@torch.enable_grad()
 def covered_squared_norms(
     model: GenerativeModel, x: Tensor, group_size: int = 1
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -73,7 +75,7 @@ def covered_squared_norms(
     plan = Plan(trace, wanted)
     trace.deliver = plan.deliver
     if log_prob.requires_grad:
-        torch.autograd.grad(log_prob.sum(), trace.anchor, allow_unused=True)
+        torch.autograd.grad(log_prob, trace.anchor, torch.ones_like(log_prob), allow_unused=True)
     norms = plan.squared_norms()
     zeros = torch.zeros(groups, dtype=torch.float64, device=x.device)
     found = {names[id(parameter)]: norms.get(id(parameter), zeros) for parameter in wanted}
@@ -82,14 +84,13 @@ def covered_squared_norms(
 
 def _traced(model: GenerativeModel, x: Tensor, trace: Trace) -> Tensor:
     """Run log_prob on the images, with every use of a parameter noted."""
-    with torch.inference_mode(mode=False), torch.enable_grad():
-        images = x.clone() if x.is_inference() else x.detach()
-        trace.kinds.mark(images, Kind.SAMPLE)
-        with Tracing(trace):
-            log_prob = model.log_prob(images)
-            require_shape(log_prob, (len(images),), "log_prob")
-            # Where an image's share does not depend on it at all, it meets the images here.
-            return log_prob + images.new_zeros(len(images))
+    images = x.clone() if x.is_inference() else x.detach()
+    trace.kinds.mark(images, Kind.SAMPLE)
+    with Tracing(trace):
+        log_prob = model.log_prob(images)
+        require_shape(log_prob, (len(images),), "log_prob")
+        # What does not depend on the images at all meets them here.
+        return log_prob + images.new_zeros(len(images))
 
 
 def _uncovered(trace: Trace, log_prob: Tensor) -> dict[int, str]:

@@ -101,8 +101,9 @@ class OuterSum(PerGroupGradient):
         rows = None if scale is None else self._layout.rows(scale)
         if self._formed is None and self._few_positions():
             return self._squared_norm_by_gram(rows)
-        norms = torch.linalg.vector_norm(self._matrix(), dim=2).double()
-        return (norms if rows is None else norms * rows.double()).square().sum(dim=1)
+        norms: Tensor = torch.linalg.vector_norm(self._matrix(), dim=2).double()
+        scaled = norms if rows is None else norms * rows.double()
+        return scaled.square().sum(dim=1)
 
     def row_products(self, weight: Tensor) -> Tensor:
         if self._formed is None and self._known_row_products is not None:
@@ -124,7 +125,8 @@ class OuterSum(PerGroupGradient):
 
     def _squared_norm_by_gram(self, rows: Tensor | None) -> Tensor:
         left = self._left if rows is None else self._left * rows
-        return (_gram(left) * _gram(self._right)).double().sum(dim=(1, 2))
+        products: Tensor = _gram(left) * _gram(self._right)
+        return products.double().sum(dim=(1, 2))
 
 
 def _gram(vectors: Tensor) -> Tensor:

@@ -24,12 +24,15 @@ def pull_back(
         One (groups, *parameter.shape) for each parameter.
     """
     groups = len(gradients[0])
+    found: Sequence[Tensor | None]
     try:
-        found = torch.autograd.grad(
-            roots, parameters, gradients, retain_graph=True, allow_unused=True, is_grads_batched=True
+        found = list(
+            torch.autograd.grad(
+                roots, parameters, gradients, retain_graph=True, allow_unused=True, is_grads_batched=True
+            )
         )
     except RuntimeError:  # some function on the way cannot be batched
-        found = _group_by_group(roots, gradients, parameters)
+        found = list(_group_by_group(roots, gradients, parameters))
     return [
         parameter.new_zeros(groups, *parameter.shape) if gradient is None else gradient
         for parameter, gradient in zip(parameters, found, strict=True)

@@ -11,6 +11,7 @@ from anomaly_methods.extractors.gradient_norms.rule_elementwise import ELEMENTWI
 from anomaly_methods.extractors.gradient_norms.rule_embedding import embedding
 from anomaly_methods.extractors.gradient_norms.rule_matmul import MATRIX_PRODUCTS, matrix_product
 from anomaly_methods.extractors.gradient_norms.rule_normalization import NORMALIZATIONS, normalization
+from anomaly_methods.extractors.gradient_norms.rule_prelu import prelu
 
 __all__ = ["rule_for"]
 
@@ -26,6 +27,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("expand_as", "view_as", "reshape_as", "type_as"), Call.run_detached),
     "linear": linear,
     "embedding": embedding,
+    "prelu": prelu,
 }
 
 

@@ -76,6 +76,6 @@ def _refuse_untraceable(call: Call, trace: Trace) -> None:
         raise UntraceableError(f"its log_prob writes images into parameters ({call.name})")
     if call.func is F.batch_norm and call.arguments(NORMALIZATION_ARGUMENTS["batch_norm"]).get("training"):
         raise ValueError(
-            "This model normalizes images by statistics of their batch, so that no image has a gradient of its "
+            "This model normalizes images by statistics of their batch, so that none has a gradient of its "
             "own: put it into evaluation mode, with running statistics in its batch normalization."
         )
