@@ -80,8 +80,7 @@ class AffineCoupling(Coupling):
     @staticmethod
     def move(x: Tensor, output: Tensor) -> tuple[Tensor, Tensor]:
         shift, scale = _shift_and_scale(output)
-        # The logarithm of the scale that is used, and faster than logsigmoid or softplus. Where the scale
-        # underflows to zero, the map cannot be inverted and the log-determinant is minus infinity.
+        # The logarithm of the scale that is used, and faster than logsigmoid or softplus.
         return (x + shift) * scale, scale.log().sum(dim=(1, 2, 3))
 
     @staticmethod
@@ -109,4 +108,6 @@ class AdditiveCoupling(Coupling):
 
 
 def _shift_and_scale(output: Tensor) -> tuple[Tensor, Tensor]:
-    return output[:, 0::2], torch.sigmoid(output[:, 1::2] + 2.0)
+    # The smallest normal number is lost in any scale but one that underflows: there it keeps the map
+    # invertible, and the logarithm and its gradient finite.
+    return output[:, 0::2], torch.sigmoid(output[:, 1::2] + 2.0) + torch.finfo(output.dtype).tiny
