@@ -110,9 +110,10 @@ class OuterSum(PerGroupGradient):
             products = self._known_row_products(weight)
             if products is not None:
                 return products
-        matrix = self._layout.to_matrix(weight)
-        per_row = torch.matmul(self._matrix().transpose(0, 1), matrix[:, :, None])[:, :, 0].t()
-        return self._layout.outputs(per_row)
+        # In place, for the matrices are large; they are not asked for again.
+        products = self._matrix().mul_(self._layout.to_matrix(weight))
+        self._formed = None
+        return self._layout.outputs(products.sum(dim=2))
 
     def _matrix(self) -> Tensor:
         if self._formed is None:

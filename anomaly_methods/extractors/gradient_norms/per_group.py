@@ -31,7 +31,10 @@ class PerGroupGradient(ABC):
         return (rows if scale is None else rows * scale.double().square()).sum(dim=1)
 
     def row_products(self, weight: Tensor) -> Tensor:
-        """Return the inner product of each row of `weight` (N, ...) and of the gradient: (groups, N)."""
+        """Return the inner product of each row of `weight` (N, ...) and of the gradient: (groups, N).
+
+        This comes last: the gradient may be used up.
+        """
         return (self.full() * weight).flatten(2).sum(dim=2)
 
 

@@ -46,7 +46,7 @@ def _tapped(
         transposed=transposed,
         channel=channel,
     )
-    tap.watch(image, result)
+    tap.watch(image, result, bias)
     return result
 
 

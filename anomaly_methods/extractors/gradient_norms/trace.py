@@ -13,7 +13,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from anomaly_methods.extractors.gradient_norms.kinds import Kinds
 from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
 
-__all__ = ["Product", "Trace", "UntraceableError", "Use"]
+__all__ = ["KeptOutput", "Product", "Trace", "UntraceableError", "Use"]
 
 
 class UntraceableError(Exception):
@@ -43,6 +43,19 @@ class Use:
     keeps_rows: bool
 
 
+@dataclass(eq=False)
+class KeptOutput:
+    """The output of a layer, valid wherever its gradient is not zero as long as the version is this."""
+
+    values: Tensor
+    version: int
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether nothing but a ReLU has overwritten it."""
+        return bool(self.values._version == self.version)
+
+
 class Trace:
     """The uses of parameters in one forward pass, and where their gradients go.
 
@@ -61,6 +74,7 @@ class Trace:
         self.uses: list[Use] = []
         self.uncovered: list[tuple[Tensor, str]] = []
         self.deliver: Callable[[Use, PerGroupGradient], None] = _nowhere
+        self._outputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._products: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._sources: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
@@ -74,6 +88,21 @@ class Trace:
     def give_up(self, root: Tensor, reason: str) -> None:
         """Note that the gradient of a root will not be known, and why."""
         self.uncovered.append((root, reason))
+
+    def kept(self, output: Tensor) -> KeptOutput:
+        """Keep the output of a layer, and notice whether it is overwritten."""
+        kept = KeptOutput(output.detach(), output._version)
+        self._outputs[output] = kept
+        return kept
+
+    def rectify(self, x: Tensor, relu: Callable[[], Any]) -> Any:
+        """Run a ReLU. In place, it changes the output of a layer only where it makes the gradient zero."""
+        kept: KeptOutput | None = self._outputs.get(x)
+        unchanged = kept is not None and kept.is_valid
+        result = relu()
+        if kept is not None and unchanged:
+            kept.version = x._version
+        return result
 
     def note_product(self, result: Tensor, one: object, other: object) -> None:
         """Remember `result = one * other` if that is a parameter times a factor per row."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from anomaly_methods.extractors.gradient_norms.batchable import batchable
 from anomaly_methods.extractors.gradient_norms.calls import Call
 from anomaly_methods.extractors.gradient_norms.kinds import Kind, tensors_in
 from anomaly_methods.extractors.gradient_norms.rule_normalization import NORMALIZATION_ARGUMENTS
@@ -40,9 +41,10 @@ class Tracing(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if Kind.SAMPLE in kinds:
             return self._with_images(Call(self, func, name, args, kwargs), tensors, kinds)
-        result = func(*args, **kwargs)
-        if Kind.ROOT in kinds:
-            self._of_parameters(name, args, result)
+        if Kind.ROOT not in kinds:
+            return func(*args, **kwargs)
+        result = batchable(func, name, args, kwargs)
+        self._of_parameters(name, args, result)
         return result
 
     def _with_images(self, call: Call, tensors: list[Tensor], kinds: set[Kind]) -> Any:
@@ -50,6 +52,8 @@ class Tracing(TorchFunctionMode):
         if Kind.ROOT in kinds and call.name != "__get__":
             call.roots = [tensor for tensor in tensors if self.trace.kinds.is_root(tensor)]
             result = rule_for(call)(call)
+        elif call.name in {"relu", "relu_"}:
+            result = self.trace.rectify(call.args[0], lambda: call.func(*call.args, **call.kwargs))
         else:
             result = call.func(*call.args, **call.kwargs)
         for output in tensors_in((result,)):

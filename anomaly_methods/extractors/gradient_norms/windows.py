@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -37,18 +38,22 @@ def windows(
     """
     if all(k == 1 and s == 1 for k, s in zip(kernel, stride, strict=True)) and not any(map(any, padding)):
         return positions(x)
-    padded = F.pad(x, [zeros for side in reversed(padding) for zeros in side])
-    batch, channel, *sides = padded.stride()
-    steps = [side * s for side, s in zip(sides, stride, strict=True)]
+    padded = F.pad(x, [zeros for side in reversed(padding) for zeros in side]).movedim(1, -1).contiguous()
+    batch, *sides, channel = padded.stride()
+    strides = [side * s for side, s in zip(sides, stride, strict=True)]
     points = [side * d for side, d in zip(sides, dilation, strict=True)]
-    view = torch.as_strided(
-        padded,
-        (x.shape[0], *counts, *kernel, x.shape[1]),
-        (batch, *steps, *points, channel),
-        padded.storage_offset(),
+    size, stride_of_row = (
+        (x.shape[0], *counts, kernel[-1], x.shape[1]),
+        (batch, *strides, points[-1], channel),
     )
-    sizes = [int(torch.Size(counts).numel()), int(torch.Size(kernel).numel()) * x.shape[1]]
-    return view.reshape(x.shape[0], *sizes)
+    # Rows of the kernel are copied whole: gathering all its points in one copy is several times slower.
+    rows = [
+        padded.as_strided(size, stride_of_row, sum(i * p for i, p in zip(row, points, strict=False))).flatten(
+            -2
+        )
+        for row in product(*(range(k) for k in kernel[:-1]))
+    ]
+    return torch.cat(rows, dim=-1).flatten(1, -2)
 
 
 def by_group(rows: Tensor, groups: int) -> Tensor:

@@ -28,7 +28,7 @@ TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9}
 def assert_exact(
     model: GenerativeModel, x: Tensor, group_size: int, dtype: torch.dtype = torch.float64
 ) -> None:
-    """Compare all tensors; a group's gradient that nearly cancels is as exact as those of the others allow."""
+    """Compare all tensors; a gradient that nearly cancels is as exact as those of other groups allow."""
     model, x = model.to(dtype), x.to(dtype)
     found = squared_gradient_norms(model, x, group_size)
     expected = reference_squared_norms(model, x, group_size)
@@ -77,7 +77,7 @@ def glow_configs(draw: st.DrawFn) -> GlowConfig:
 def test_glow(
     config: GlowConfig, group_size: int, groups: int, dtype: torch.dtype, memory_format: torch.memory_format
 ) -> None:
-    model = glow(config).to(memory_format=memory_format)  # type: ignore[call-overload]
+    model = glow(config).to(memory_format=memory_format)
     x = images(group_size * groups, config.image_shape).contiguous(memory_format=memory_format)
     assert covered_squared_norms(model.double(), x, group_size)[1] == {}
     assert_exact(model, x, group_size, dtype)
@@ -147,6 +147,27 @@ def convolutions(draw: st.DrawFn) -> _Convolved:
 def test_convolutions(net: _Convolved, group_size: int) -> None:
     randomized(net)
     assert_exact(NetModel(net), images(3, (net.inputs, 7, 6)), group_size)
+
+
+@pytest.mark.parametrize(
+    "overwrite", [F.relu_, F.leaky_relu_, F.relu, torch.sigmoid_, lambda x: F.relu_(x).mul_(2)]
+)
+@pytest.mark.parametrize("factor", [0.0, 2.0])
+def test_outputs_that_are_overwritten_in_place(overwrite: Callable[[Tensor], Tensor], factor: float) -> None:
+    """Few positions, so that the gradient of the factor is taken from the output where that is possible."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(50, 20, 1, 1))
+            self.bias = nn.Parameter(torch.zeros(50))
+            self.factor = nn.Parameter(torch.zeros(50, 1, 1, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return overwrite(F.conv2d(x, self.weight * (self.factor * factor), self.bias))
+
+    model = NetModel(randomized(Net()))
+    assert_exact(model, images(4, (20, 2, 1)), 2)
 
 
 def test_tensors_without_a_rule_are_computed_apart_and_named(caplog: pytest.LogCaptureFixture) -> None:
