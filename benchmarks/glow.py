@@ -16,6 +16,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.memory import MemoryCase, measure
 from benchmarks.report import machine_line, memory_table, speed_table
 from benchmarks.speed import EVALUATION, TRAINING, SpeedResult, measure_speed
+from invglow.allocator import keep_freed_memory
 from invglow.files import replacing
 
 __all__ = ["main"]
@@ -26,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
+    if not options.system_allocator:
+        keep_freed_memory()  # for all alike, as main.py does
     machine = describe_machine()
     print(machine_line(machine), flush=True)
     names = _contestants(compiled=options.compile)
@@ -64,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=9, help="how often everything is timed, in turns (default: 9)")
     add("--threads", type=int, help="threads of PyTorch (default: its own choice)")
     add("--compile", action="store_true", help="also time torch.compile of the flow steps")
+    add(
+        "--system-allocator",
+        action="store_true",
+        help="let the C library return large blocks to the system, as without main.py",
+    )
     add("--no-memory", action="store_true", help="do not measure peak memory")
     add("--json", type=Path, help="write all numbers to this file")
     return parser
