@@ -37,13 +37,25 @@ _PHOTOGRAPHS = {
     ),
     "sklearn": ("datasets/images", "china.jpg flower.jpg"),
 }
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK = 500
+
+Pixels = NDArray[np.uint8]
+Random = np.random.Generator
+
+
+def _crops() -> CropSettings:
+    """Return crops that are also subsampled, the nearest pixel taken, as thumbnails often are."""
+    return CropSettings(filters=(*CropSettings().filters, Image.Resampling.NEAREST), blurred=0.2)
 
 
 @dataclass(frozen=True)
 class PhotoSettings:
     """How the set is made.
+
+    These settings were chosen by how well a simple model of the set (histograms of a pixel given four
+    neighbours) codes FashionMNIST's training images: 3.05 bits per pixel, against 3.14 without subsampling
+    and brightening, and 3.67 without collages.
 
     Attributes:
         train: number of training images.
@@ -51,6 +63,7 @@ class PhotoSettings:
         seed: every image depends on the seed, the split and its index alone.
         collages: share of collages.
         shapes: fewest and most shapes of a collage.
+        brightened: share of images scaled so that their brightest pixel is anything up to 255.
         crop: how crops are drawn.
         shape: how shapes are drawn.
     """
@@ -60,7 +73,8 @@ class PhotoSettings:
     seed: int = 0
     collages: float = 0.5
     shapes: tuple[int, int] = (1, 3)
-    crop: CropSettings = field(default_factory=CropSettings)
+    brightened: float = 0.5
+    crop: CropSettings = field(default_factory=_crops)
     shape: ShapeSettings = field(default_factory=ShapeSettings)
 
     def at(self, size: int) -> PhotoSettings:
@@ -101,12 +115,16 @@ def find_photographs() -> list[Path]:
     return found
 
 
-def photo_image(
-    photographs: list[Image.Image], settings: PhotoSettings, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def photo_image(photographs: list[Image.Image], settings: PhotoSettings, rng: Random) -> Pixels:
     """Draw one image (size, size, C) of the set."""
-    if rng.random() >= settings.collages:
-        return _crop(photographs, settings, rng)
+    if rng.random() < settings.collages:
+        image = _collage(photographs, settings, rng)
+    else:
+        image = _crop(photographs, settings, rng)
+    return _brightened(image, rng) if rng.random() < settings.brightened else image
+
+
+def _collage(photographs: list[Image.Image], settings: PhotoSettings, rng: Random) -> Pixels:
     image = np.zeros((settings.crop.size, settings.crop.size, 1), dtype=np.uint8)
     for _ in range(rng.integers(settings.shapes[0], settings.shapes[1] + 1)):
         weight = random_mask(settings.shape, rng).astype(np.uint16)[..., None]
@@ -115,10 +133,15 @@ def photo_image(
     return image
 
 
-def _crop(
-    photographs: list[Image.Image], settings: PhotoSettings, rng: np.random.Generator
-) -> NDArray[np.uint8]:
+def _crop(photographs: list[Image.Image], settings: PhotoSettings, rng: Random) -> Pixels:
     return random_crop(photographs[rng.integers(len(photographs))], settings.crop, rng)[0]
+
+
+def _brightened(image: Pixels, rng: Random) -> Pixels:
+    """Scale the image so that black stays black and its brightest pixel becomes anything up to 255."""
+    brightest = max(1, int(image.max()))
+    scaled = image.astype(np.uint32) * rng.integers(brightest, 256, dtype=np.uint32)
+    return ((scaled + brightest // 2) // brightest).astype(np.uint8)
 
 
 def _write(
