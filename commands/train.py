@@ -20,7 +20,8 @@ __all__ = ["add_parser"]
 EXAMPLE = """\
   python main.py train --data tiny --run runs/general --steps 20000
   python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000
-  torchrun --nproc-per-node 2 main.py train --data tiny --run runs/general --steps 20000"""
+  torchrun --nproc-per-node 2 -- main.py train --data tiny --run runs/general --steps 20000
+(The "--" keeps torchrun from taking --run for an abbreviation of an option of its own.)"""
 
 
 def add_parser(subparsers: Any) -> None:

@@ -1,0 +1,329 @@
+"""Whatever a user gets wrong ends in one sentence that says so, and loses nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from invglow.checkpoints import newest_checkpoint
+from tests.commands.calls import SHORT, TINY, Call, Hierarchy, save_images
+from tests.invglow.data.examples import Trap, save_picture
+
+SETS = ("--in-distribution", "demo-fashion-mnist", "--out-of-distribution", "demo-mnist")
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# --- runs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("statistics", "--data", "demo-mnist"),
+        ("evaluate", *SETS),
+        ("sample", "--output", "x.png"),
+    ],
+)
+def test_a_missing_run(call: Call, tmp_path: Path, command: tuple[str, ...]) -> None:
+    sentence = call(*command, "--run", tmp_path / "nowhere").refusal()
+    assert sentence.startswith(f"{tmp_path / 'nowhere'} is not a run folder: it holds no config.json")
+
+
+def test_a_missing_general_run(call: Call, tmp_path: Path, copied: Hierarchy) -> None:
+    sets = ("--in-distribution", copied.inside, "--out-of-distribution", copied.outside)
+    outcome = call("evaluate", "--run", copied.specific, "--general", tmp_path / "nowhere", *sets)
+    assert outcome.code == 2
+    assert f"error: {tmp_path / 'nowhere'} is not a run folder" in outcome.err
+
+
+def test_a_general_run_that_moved(copied: Hierarchy, call: Call) -> None:
+    config = json.loads((copied.specific / "config.json").read_text())
+    config["origin"]["run"] = str(copied.folder / "moved")
+    (copied.specific / "config.json").write_text(json.dumps(config))
+    (copied.specific / "general" / "checkpoint.json").rename(copied.folder / "checkpoint.json")
+    (copied.specific / "general" / "training_state.pt").unlink()
+    (copied.specific / "general" / "previous").rmdir()
+    sets = ("--in-distribution", copied.inside, "--out-of-distribution", copied.outside)
+    sentence = call("evaluate", "--run", copied.specific, *sets).refusal()
+    assert f"was {copied.folder / 'moved'}, which is not there any more: name it with --general" in sentence
+
+
+@pytest.mark.parametrize("content", ['{"format_version": 1, "mod', "", "[]", '{"format_version": 99}'])
+def test_a_damaged_configuration(copied: Hierarchy, call: Call, content: str) -> None:
+    (copied.specific / "config.json").write_text(content)
+    for command in (("sample", "--output", "x.png"), ("statistics", "--data", copied.inside)):
+        assert str(copied.specific / "config.json") in call(*command, "--run", copied.specific).refusal()
+
+
+def test_a_run_where_a_file_is(call: Call, tmp_path: Path, hierarchy: Hierarchy) -> None:
+    (tmp_path / "file").write_text("in the way")
+    command = ("train", "--data", hierarchy.wide, *SHORT, *TINY)
+    assert str(tmp_path / "file") in call(*command, "--run", tmp_path / "file").refusal()
+    assert str(tmp_path / "file") in call(*command, "--run", tmp_path / "file" / "run").refusal()
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_pickle_for_weights_is_refused_by_name_and_not_executed(copied: Hierarchy, call: Call) -> None:
+    import pickle
+
+    for path in [*copied.general.glob("*.pt"), copied.general / "checkpoint.json"]:
+        path.unlink()
+    (copied.general / "previous").rmdir()
+    marker = copied.folder / "executed"
+    (copied.general / "model.safetensors").write_bytes(pickle.dumps(Trap(marker)))
+    sentence = call("sample", "--run", copied.general, "--output", copied.folder / "x.png").refusal()
+    assert sentence.startswith(f"{copied.general / 'model.safetensors'} is a pickle, not a safetensors file")
+    assert not marker.exists()
+
+
+# --- image sets --------------------------------------------------------------------------------
+
+
+def truncated(folder: Path) -> str:
+    spec = save_images(folder / "truncated.npy", 10)
+    path = folder / "truncated.npy"
+    path.write_bytes(path.read_bytes()[:-9])
+    return spec
+
+
+def of_floats(folder: Path) -> str:
+    np.save(folder / "floats.npy", np.zeros((4, 8, 8, 3)))
+    return f"array:{folder / 'floats.npy'}"
+
+
+def of_four_channels(folder: Path) -> str:
+    np.save(folder / "alpha.npy", np.zeros((4, 8, 8, 4), np.uint8))
+    return f"array:{folder / 'alpha.npy'}"
+
+
+def of_objects(folder: Path) -> str:
+    np.save(folder / "objects.npy", np.array([Trap(folder / "executed")], dtype=object), allow_pickle=True)
+    return f"array:{folder / 'objects.npy'}"
+
+
+def not_an_array(folder: Path) -> str:
+    (folder / "text.npy").write_text("no array")
+    return f"array:{folder / 'text.npy'}"
+
+
+def empty_folder(folder: Path) -> str:
+    (folder / "empty").mkdir()
+    return f"folder:{folder / 'empty'}"
+
+
+def broken_pictures(folder: Path) -> str:
+    save_picture(folder / "broken" / "one.png")
+    content = (folder / "broken" / "one.png").read_bytes()
+    (folder / "broken" / "one.png").write_bytes(content[:60])
+    return f"folder:{folder / 'broken'}"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda _: "array:/nowhere.npy", "/nowhere.npy"),
+        (lambda _: "folder:/nowhere", "/nowhere"),
+        (lambda _: "cifar11", "did you mean cifar10?"),
+        (lambda _: "cifar10", "cifar10"),
+        (truncated, "truncated"),
+        (of_floats, "float64"),
+        (of_four_channels, "(4, 8, 8, 4)"),
+        (of_objects, "which are never read"),
+        (not_an_array, "text.npy"),
+        (empty_folder, "empty"),
+        (broken_pictures, "broken"),
+        (
+            lambda folder: save_images(folder / "grey.npy", 5, channels=1),
+            "grey images, but the model takes colour",
+        ),
+        (
+            lambda folder: save_images(folder / "large.npy", 5, size=16),
+            "16x16 pixels, but the model takes 8x8",
+        ),
+    ],
+)
+def test_an_image_set_that_cannot_be_used(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, make: Callable[[Path], str], said: str
+) -> None:
+    spec = make(tmp_path)
+    run, origin = tmp_path / "run", ("--base", hierarchy.general)
+    sets = ("--in-distribution", spec, "--out-of-distribution", hierarchy.outside)
+    for command in (
+        ("statistics", "--run", hierarchy.general, "--data", spec),
+        ("evaluate", "--run", hierarchy.specific, *sets),
+        ("train", "--data", spec, "--run", run, *origin, *SHORT),
+        ("train", "--data", hierarchy.wide, "--run", run, "--evaluate-on", spec, *SHORT, *TINY),
+    ):
+        assert said in call(*command).refusal()
+    assert not run.exists()
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_side_that_cannot_be_halved_so_often(call: Call, tmp_path: Path) -> None:
+    data = save_images(tmp_path / "odd.npy", 10, size=10)
+    sentence = call("train", "--data", data, "--run", tmp_path / "run", *SHORT, *TINY).refusal()
+    assert "10" in sentence
+    assert "divisible" in sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_set_without_training_images(call: Call, tmp_path: Path) -> None:
+    sentence = call("train", "--data", "demo-mnist", "--run", tmp_path / "run", *SHORT, *TINY).refusal()
+    assert sentence.startswith("demo-mnist has test images only")
+
+
+# --- options -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--batch-size", "0"), "batch_size must be at least 1, got 0"),
+        (("--steps", "0"), "steps must be at least 1, got 0"),
+        (("--epochs", "0"), "steps must be at least 1, got 0"),
+        (("--epochs", "-2"), "steps must be at least 1"),
+        (("--limit", "0"), "at least 1, got 0"),
+        (("--seed", "-1"), "seed must be zero or more, got -1"),
+        (("--learning-rate", "0"), "learning_rate must be positive, got 0.0"),
+        (("--weight-decay", "-1"), "weight_decay must be zero or more"),
+        (("--warmup-steps", "-1"), "warmup_steps must be zero or more"),
+        (("--cooldown-fraction", "2"), "cooldown_fraction must be between 0 and 1"),
+        (("--checkpoint-every", "0"), "checkpoint_every must be at least 1"),
+        (("--evaluate-every", "0"), "evaluate_every must be at least 1"),
+        (("--evaluate-limit", "0"), "a limit and a batch size of at least 1"),
+        (("--log-every", "0"), "log_every must be at least 1"),
+        (("--scales", "0"), "scales must be at least 1"),
+        (("--mixing", "stirring"), "stirring"),
+        (("--coupling", "chain"), "chain"),
+        (("--device", "nonsense"), "Device 'nonsense' cannot be used here"),
+        (("--image-size", "0"), "at least 1 pixel"),
+    ],
+)
+def test_an_option_of_train_out_of_range(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, option: tuple[str, str], said: str
+) -> None:
+    outcome = call("train", "--data", hierarchy.wide, "--run", tmp_path / "run", *TINY, *option)
+    assert said in outcome.refusal()
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_data_to_train_on(hierarchy: Hierarchy, call: Call, tmp_path: Path) -> None:
+    for origin in ((), ("--base", hierarchy.general)):
+        outcome = call("train", "--run", tmp_path / "run", *origin)
+        assert outcome.refusal() == "Say what to train on with --data NAME."
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (("--limit", "0"), "at least 1, got 0"),
+        (("--batch-size", "0"), "batch size must be at least 1, got 0"),
+        (("--noise-draws", "-1"), "draws >= 0"),
+        (("--noise-draws", "1", "--seed", "-1"), "seed >= 0"),
+        (("--device", "nonsense"), "Device 'nonsense' cannot be used here"),
+    ],
+)
+def test_an_option_of_a_computation_out_of_range(
+    copied: Hierarchy, call: Call, option: tuple[str, ...], said: str
+) -> None:
+    before = files(copied.folder)
+    assert said in call("statistics", "--run", copied.specific, "--data", copied.inside, *option).refusal()
+    assert files(copied.folder) == before
+
+
+# --- the disk ----------------------------------------------------------------------------------
+
+
+def fill_the_disk(patch: pytest.MonkeyPatch, name: str, times_before: int = 0) -> None:
+    """Let writes of files of this name fail half-way, after some that do not."""
+    written = 0
+
+    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def write(path: Path, content: Any) -> Any:
+            nonlocal written
+            written += name in path.name
+            if name not in path.name or written <= times_before:
+                return real(path, content)
+            real(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        return write
+
+    for method in ("write_bytes", "write_text"):
+        patch.setattr(Path, method, failing(getattr(Path, method)))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training_state.pt", "checkpoint.json"])
+def test_a_disk_that_fills_up_while_training(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run = tmp_path / "run"
+    command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, "--checkpoint-every", "1", *TINY)
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch, name, times_before=2)
+        outcome = call(*command)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == f"error: {run / 'incoming' / name}: No space left on device."
+    checkpoint = newest_checkpoint(run)
+    assert checkpoint is not None
+    assert (checkpoint.step, checkpoint.problems) == (2, ())
+    assert not [path for path in run.rglob("*") if "partial" in path.name or path.name == "incoming"]
+    assert call(*command).code == 0
+
+
+def test_a_disk_that_is_full_from_the_start(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("train", "--data", hierarchy.wide, "--run", tmp_path / "run", *SHORT, *TINY)
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch, "config.json")
+        assert call(*command).refusal() == f"{tmp_path / 'run' / 'config.json'}: No space left on device."
+    assert files(tmp_path) == {}
+    assert call(*command).code == 0
+
+
+def test_a_disk_that_fills_up_while_evaluating(
+    copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = ("--in-distribution", copied.inside, "--out-of-distribution", copied.outside)
+    command = ("evaluate", "--run", copied.specific, *sets)
+    assert call(*command).code == 0
+    before = files(copied.folder)
+    with monkeypatch.context() as patch:
+        fill_the_disk(patch, "evaluation.json")
+        sentence = call(*command, "--method", "raw_likelihood").refusal()
+    assert sentence == f"{copied.specific / 'evaluation.json'}: No space left on device."
+    assert files(copied.folder) == before
+
+
+def test_a_folder_that_cannot_be_written(
+    copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A read-only folder, which a test run by root has to pretend."""
+
+    def read_only(*_: object, dir: Path, **__: object) -> None:  # noqa: A002  # the name that tempfile uses
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    before = files(copied.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkstemp", read_only)
+        for command in (
+            ("train", "--data", copied.wide, "--run", tmp_path / "run", *SHORT, *TINY),
+            ("statistics", "--run", copied.specific, "--data", copied.inside),
+            ("sample", "--run", copied.specific, "--output", copied.folder / "x.png"),
+        ):
+            outcome = call(*command)
+            assert outcome.code == 2
+            assert outcome.err.splitlines()[-1].endswith(": Permission denied.")
+            assert "Traceback" not in outcome.err
+    assert files(copied.folder) == before

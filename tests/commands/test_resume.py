@@ -1,0 +1,78 @@
+"""`main.py train` killed at random moments, by the signal that no program can soften.
+
+Three kills by default; INVGLOW_TEST_KILLS=10 makes it ten.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from invglow.checkpoints import load_weights
+from tests.commands.calls import TINY, Call, save_images
+
+ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("INVGLOW_TEST_KILLS", "3"))
+STEPS_PER_KILL = 20
+PATIENCE = 600  # seconds; a busy machine may take long to start a process
+
+
+def lines_of(run: Path) -> list[str]:
+    path = run / "metrics.jsonl"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def kill_amid_training(command: list[str], run: Path, chance: random.Random) -> None:
+    """Start the command and kill it when it has gone a random number of steps, at any moment of the next."""
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        started = (run / "metrics.jsonl").stat().st_mtime_ns if lines_of(run) else 0
+        wanted = chance.randint(1, STEPS_PER_KILL // 2)
+        first, last, deadline = None, 0.0, time.monotonic() + PATIENCE
+        while process.poll() is None and time.monotonic() < deadline:
+            lines = lines_of(run)
+            if lines and (run / "metrics.jsonl").stat().st_mtime_ns != started:
+                first = len(lines) if first is None else first
+                last = last or time.monotonic()
+                if len(lines) >= first + wanted:
+                    break
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 2) * (time.monotonic() - last) / wanted)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bits(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    data = save_images(tmp_path / "images.npy", 60, size=16)
+    length = ("--steps", str(STEPS_PER_KILL * (KILLS + 1)), "--batch-size", "8", "--log-every", "1")
+    often = ("--checkpoint-every", "3", "--evaluate-every", "7", "--device", "cpu")
+    command = ("train", "--data", data, *length, *often, *TINY)
+    run = tmp_path / "killed"
+    program = [sys.executable, "main.py", *command, "--run", str(run)]
+    for _ in range(KILLS):
+        kill_amid_training(program, run, chance)
+    subprocess.run(program, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
+    assert call(*command, "--run", tmp_path / "whole").code == 0
+    killed, whole = load_weights(run), load_weights(tmp_path / "whole")
+    assert all(killed[name].equal(whole[name]) for name in whole), f"seed {seed}"
+    assert history(run) == history(tmp_path / "whole"), f"seed {seed}"
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    """Return the metrics without what depends on the clock."""
+    found = map(json.loads, lines_of(run))
+    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in found]

@@ -1,0 +1,64 @@
+"""`main.py sample`: a picture of images drawn from a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.commands.calls import Call, Hierarchy
+
+
+def picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        image.load()
+        assert image.format == "PNG"
+        return np.asarray(image)
+
+
+def test_it_draws_a_grid_and_says_where(hierarchy: Hierarchy, tmp_path: Path, call: Call) -> None:
+    path = tmp_path / "pictures" / "samples.png"
+    outcome = call("sample", "--run", hierarchy.specific, "--n", "6", "--output", path)
+    assert outcome.code == 0
+    assert outcome.out == f"6 samples: {path}\n"
+    height, width, channels = picture(path).shape
+    assert (height, width, channels) == (2 * (16 + 2) + 2, 3 * (16 + 2) + 2, 3)  # 8 pixels at twice the size
+
+
+def test_the_seed_names_the_images(hierarchy: Hierarchy, tmp_path: Path, call: Call) -> None:
+    drawn: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
+    for seed in ("0", "0", "1"):
+        path = tmp_path / f"{len(drawn)}.png"
+        assert (
+            call("sample", "--run", hierarchy.general, "--n", "4", "--seed", seed, "--output", path).code == 0
+        )
+        drawn.append(picture(path))
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_at_temperature_zero_all_images_are_one(hierarchy: Hierarchy, tmp_path: Path, call: Call) -> None:
+    path = tmp_path / "cold.png"
+    command = ("sample", "--run", hierarchy.general, "--n", "2", "--temperature", "0", "--output", path)
+    assert call(*command).code == 0
+    pixels = picture(path)
+    assert np.array_equal(pixels[2:18, 2:18], pixels[2:18, 20:36])
+
+
+@pytest.mark.parametrize("option", [("--n", "0"), ("--temperature", "-1"), ("--device", "nonsense")])
+def test_an_option_out_of_range_is_refused(
+    hierarchy: Hierarchy, tmp_path: Path, call: Call, option: tuple[str, str]
+) -> None:
+    outcome = call("sample", "--run", hierarchy.general, "--output", tmp_path / "x.png", *option)
+    assert option[1] in outcome.refusal()
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_picture_that_cannot_be_written_is_refused(
+    hierarchy: Hierarchy, tmp_path: Path, call: Call
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = call("sample", "--run", hierarchy.general, "--n", "1", "--output", tmp_path / "file" / "x.png")
+    assert str(tmp_path / "file") in outcome.refusal()
