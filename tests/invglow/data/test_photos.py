@@ -127,3 +127,15 @@ def test_masks_are_thin_and_thick_hard_and_soft() -> None:
     assert 0.3 < soft < 0.7
     hard = [random_mask(ShapeSettings(soft=0), np.random.default_rng(seed)) for seed in range(50)]
     assert set(np.unique(hard)) == {0, 255}
+
+
+def test_brightening_keeps_black_black_and_reaches_white() -> None:
+    photographs = [read_picture(path, 1) for path in find_photographs()]
+    plain, bright = (
+        np.stack([photo_image(photographs, settings, np.random.default_rng(seed)) for seed in range(100)])
+        for settings in (PhotoSettings(brightened=0), PhotoSettings(brightened=1))
+    )
+    np.testing.assert_array_equal(plain == 0, bright == 0)
+    assert (bright >= plain).all()
+    peaks = plain.max(axis=(1, 2, 3)), bright.max(axis=(1, 2, 3))
+    assert (peaks[1] > 230).mean() > 1.5 * (peaks[0] > 230).mean()
