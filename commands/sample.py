@@ -49,6 +49,9 @@ def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed:
 
     from plots.image_grid import save_image_grid
 
-    images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
+    try:
+        images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
     pixels = ((images + 0.5) * 256).clamp(0, 255).to(torch.uint8)
     save_image_grid(path, pixels.permute(0, 2, 3, 1).cpu().numpy(), zoom=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,8 @@ class TrainingLog:
         """Record numbers of a step."""
         self._lines.write(json.dumps({"step": step, **values}) + "\n")
         for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+            if math.isfinite(value):  # it warns of others, at every step
+                self._board.add_scalar(name, value, step)
 
     def images(self, step: int, name: str, images: Tensor) -> None:
         """Record images (B, C, H, W) in [-1/2, 1/2) of a step."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -28,6 +30,8 @@ from invglow.training.step import StepResult, StepState, TrainingStep
 __all__ = ["Trainer", "TrainingResult"]
 
 SAMPLES_SHOWN = 16
+# Ignite logs every exception that it then raises, which would say twice what the caller says once.
+_SILENT = logging.Logger("silent", level=logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,7 @@ class Trainer:
 
     def _engine(self, start: int) -> Engine:
         engine = Engine(self._do_step)
+        engine.logger = _SILENT
         epoch_length = self.config.evaluate_every or -(-len(self.batches.images) // self.config.batch_size)
         engine.load_state_dict(
             {"iteration": start, "max_iters": self.config.steps, "epoch_length": epoch_length}
@@ -181,11 +186,16 @@ class Trainer:
         self._metrics = {"step": step, **self.evaluation(self.model, self.device)}
         values = {name: value for name, value in self._metrics.items() if name != "step"}
         self._log.scalars(step, values)
-        generator = torch.Generator().manual_seed(self.config.seed)
-        self._log.images(step, "samples", self.model.sample(SAMPLES_SHOWN, generator))
+        self._show_samples(self._log, step)
         self._bar.write(
             "  ".join([f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())])
         )
+
+    def _show_samples(self, log: TrainingLog, step: int) -> None:
+        generator = torch.Generator().manual_seed(self.config.seed)
+        # A model that has diverged may not be invertible; its steps will say so.
+        with suppress(torch.linalg.LinAlgError):
+            log.images(step, "samples", self.model.sample(SAMPLES_SHOWN, generator))
 
     def _save(self, engine: Engine) -> None:
         if idist.get_rank() == 0:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from invglow.checkpoints import newest_checkpoint
+from invglow.checkpoints import load_weights, newest_checkpoint
+from invglow.files import sha256_of_file
 from tests.commands.calls import SHORT, TINY, Call, Hierarchy, save_images
 from tests.invglow.data.examples import Trap, save_picture
 
@@ -73,9 +76,21 @@ def test_a_run_where_a_file_is(call: Call, tmp_path: Path, hierarchy: Hierarchy)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
-def test_a_pickle_for_weights_is_refused_by_name_and_not_executed(copied: Hierarchy, call: Call) -> None:
-    import pickle
+def test_a_training_state_that_would_run_code_is_refused_by_name(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path
+) -> None:
+    run, marker = tmp_path / "run", tmp_path / "executed"
+    command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, *TINY)
+    assert call(*command).code == 0
+    torch.save(Trap(marker), run / "training_state.pt")
+    manifest = json.loads((run / "checkpoint.json").read_text())
+    manifest["sha256"]["training_state.pt"] = sha256_of_file(run / "training_state.pt")
+    (run / "checkpoint.json").write_text(json.dumps(manifest))
+    assert f"{run / 'training_state.pt'} is refused: it holds more than tensors" in call(*command).refusal()
+    assert not marker.exists()
 
+
+def test_a_pickle_for_weights_is_refused_by_name_and_not_executed(copied: Hierarchy, call: Call) -> None:
     for path in [*copied.general.glob("*.pt"), copied.general / "checkpoint.json"]:
         path.unlink()
     (copied.general / "previous").rmdir()
@@ -217,6 +232,26 @@ def test_an_option_of_train_out_of_range(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_learning_rate_that_breaks_the_model(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    steps = ("--steps", "60", "--batch-size", "8", "--checkpoint-every", "1", "--log-every", "1")
+    rate = ("--learning-rate", "1e30", "--warmup-steps", "0")
+    outcome = call("train", "--data", hierarchy.wide, "--run", run, *steps, *rate, *TINY)
+    assert outcome.code == 2
+    last = outcome.err.splitlines()[-1]
+    assert "steps in a row had no finite gradient. Try a smaller learning rate (now 1e+30)" in last
+    skipped = [json.loads(line).get("skipped") for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert max(filter(None, skipped)) == 19  # the twentieth stopped it
+    checkpoint = newest_checkpoint(run)
+    assert checkpoint is not None
+    assert all(weight.isfinite().all() for weight in load_weights(run).values())
+    assert not caplog.records  # they would be lines on the terminal besides that one
+    sentence = call("sample", "--run", run, "--output", tmp_path / "x.png").refusal()
+    assert sentence.startswith("The model cannot be inverted, so its training has diverged")
+
+
 def test_no_data_to_train_on(hierarchy: Hierarchy, call: Call, tmp_path: Path) -> None:
     for origin in ((), ("--base", hierarchy.general)):
         outcome = call("train", "--run", tmp_path / "run", *origin)
@@ -265,7 +300,13 @@ def fill_the_disk(patch: pytest.MonkeyPatch, name: str, times_before: int = 0) -
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training_state.pt", "checkpoint.json"])
 def test_a_disk_that_fills_up_while_training(
-    hierarchy: Hierarchy, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    hierarchy: Hierarchy,
+    call: Call,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    name: str,
 ) -> None:
     run = tmp_path / "run"
     command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, "--checkpoint-every", "1", *TINY)
@@ -273,6 +314,7 @@ def test_a_disk_that_fills_up_while_training(
         fill_the_disk(patch, name, times_before=2)
         outcome = call(*command)
     assert outcome.code == 2
+    assert not caplog.records
     assert outcome.err.splitlines()[-1] == f"error: {run / 'incoming' / name}: No space left on device."
     checkpoint = newest_checkpoint(run)
     assert checkpoint is not None

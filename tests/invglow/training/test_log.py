@@ -50,6 +50,16 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path, rest: str) -> None:
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 4]
 
 
+def test_a_number_that_is_not_finite_is_only_in_the_metrics(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = TrainingLog(tmp_path, 0)
+    log.scalars(1, {"loss": float("nan"), "skipped": 1.0})
+    log.close()
+    assert str(lines(tmp_path)) == "[{'step': 1, 'loss': nan, 'skipped': 1.0}]"
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_tensorboard_has_scalars_and_pictures(tmp_path: Path, channels: int) -> None:
     log = TrainingLog(tmp_path, 0)
