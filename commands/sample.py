@@ -51,7 +51,7 @@ def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed:
 
     try:
         images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
         raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
     pixels = ((images + 0.5) * 256).clamp(0, 255).to(torch.uint8)
     save_image_grid(path, pixels.permute(0, 2, 3, 1).cpu().numpy(), zoom=2)

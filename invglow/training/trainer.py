@@ -194,7 +194,7 @@ class Trainer:
     def _show_samples(self, log: TrainingLog, step: int) -> None:
         generator = torch.Generator().manual_seed(self.config.seed)
         # A model that has diverged may not be invertible; its steps will say so.
-        with suppress(torch.linalg.LinAlgError):
+        with suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # torch does not declare it
             log.images(step, "samples", self.model.sample(SAMPLES_SHOWN, generator))
 
     def _save(self, engine: Engine) -> None:
