@@ -15,10 +15,14 @@ from commands.common import images_for_run
 if TYPE_CHECKING:
     import torch
 
+    from anomaly_methods.extractors.base import Extractor
     from anomaly_methods.statistics import Statistics
     from models.base import GenerativeModel
 
-__all__ = ["Computation", "add_computation", "computation_of"]
+# Kinds of statistics: log p(x) in total and per scale, and its squared gradient norms per parameter tensor.
+KINDS = ("likelihood", "gradients")
+
+__all__ = ["KINDS", "Computation", "add_computation", "computation_of"]
 
 
 def add_computation(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +39,9 @@ def add_computation(parser: argparse.ArgumentParser) -> None:
         help="0: bin centres; N: mean over N draws of noise",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of noise, halves and bootstrap")
+    group.add_argument(
+        "--group-size", type=int, default=1, metavar="B", help="judge B images at a time, together"
+    )
     group.add_argument("--batch-size", type=int, default=128, metavar="N", help="images at a time")
     group.add_argument("--recompute", action="store_true", help="compute again what is there")
 
@@ -49,14 +56,14 @@ class Computation:
     grey: bool = False
     noise_draws: int = 0
     seed: int = 0
+    group_size: int = 1
     batch_size: int = 128
     recompute: bool = False
     download: bool = False
 
-    def likelihoods(self, run: RunModel, spec: str) -> Statistics:
-        """Return the likelihood statistics of a run on a set, from its folder where they are there."""
+    def statistics(self, run: RunModel, spec: str, kind: str = "likelihood") -> Statistics:
+        """Return statistics, one of `KINDS`, of a run on a set, from its folder where they are there."""
         from anomaly_methods.extractors.extraction import Extraction
-        from anomaly_methods.extractors.likelihood import LikelihoodExtractor
         from anomaly_methods.extractors.run import load_or_extract
 
         images = images_for_run(run.folder, spec, self.split, grey=self.grey, download=self.download)
@@ -65,7 +72,7 @@ class Computation:
         extraction = Extraction(
             model=run.model,
             image_set=images,
-            extractor=LikelihoodExtractor(),
+            extractor=_extractor(kind, self.group_size),
             model_name=run.name,
             checkpoint_sha256=run.sha256,
             noise_draws=self.noise_draws,
@@ -73,7 +80,7 @@ class Computation:
         )
         return load_or_extract(
             extraction,
-            self.path(run, spec, "likelihood"),
+            self.path(run, spec, kind),
             recompute=self.recompute,
             batch_size=self.batch_size,
             device=self.device,
@@ -87,6 +94,7 @@ class Computation:
             f"first{self.limit}" if self.limit else "",
             "grey" if self.grey else "",
             f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws else "",
+            f"groups{self.group_size}" if self.group_size != 1 else "",
             kind,
         ]
         name = "-".join([_slug(spec), *(part for part in settings if part)])
@@ -132,10 +140,18 @@ def computation_of(arguments: argparse.Namespace) -> Computation:
         grey=arguments.grey,
         noise_draws=arguments.noise_draws,
         seed=arguments.seed,
+        group_size=arguments.group_size,
         batch_size=arguments.batch_size,
         recompute=arguments.recompute,
         download=arguments.download,
     )
+
+
+def _extractor(kind: str, group_size: int) -> Extractor:
+    from anomaly_methods.extractors.gradients import GradientExtractor
+    from anomaly_methods.extractors.likelihood import LikelihoodExtractor
+
+    return GradientExtractor(group_size) if kind == "gradients" else LikelihoodExtractor(group_size)
 
 
 def _slug(spec: str) -> str:

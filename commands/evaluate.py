@@ -12,10 +12,10 @@ from commands.computing import Computation, RunModel, add_computation, computati
 from invglow.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anomaly_methods.methods.base import AnomalyMethod
-    from anomaly_methods.methods.sources import SourceStatistics
+    from anomaly_methods.methods.sources import Source, SourceStatistics
     from anomaly_methods.metrics import NonFinite
     from anomaly_methods.table import Row
 
@@ -44,9 +44,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--out-of-distribution", required=True, nargs="+", metavar="NAME", help="sets that do not belong"
     )
-    parser.add_argument(
-        "--method", nargs="+", metavar="M", help="methods (default: all that the models allow)"
-    )
+    parser.add_argument("--method", nargs="+", metavar="M", help="methods (default: all on likelihoods)")
     parser.add_argument(
         "--nonfinite",
         choices=("raise", "anomalous"),
@@ -88,14 +86,12 @@ def evaluate_run(
 ) -> list[Row]:
     """Return the rows of the table for image sets of which the first is the in-distribution one."""
     from anomaly_methods.evaluation import evaluate
-    from anomaly_methods.methods.sources import likelihoods
 
     chosen = _known_methods(method_names)
+    models = {"specific": specific} if general is None else {"specific": specific, "general": general}
+    needed = _needed(chosen, models)
     inside, *outside = (
-        likelihoods(
-            computation.likelihoods(specific, spec),
-            computation.likelihoods(general, spec) if general else None,
-        )
+        {source: computation.statistics(models[source.role], spec, source.kind) for source in needed}
         for spec in sets
     )
     return evaluate(
@@ -138,11 +134,29 @@ def _known_methods(names: Sequence[str] | None) -> list[AnomalyMethod]:
     return [get_method(name) for name in names or ()]
 
 
+def _needed(methods: Sequence[AnomalyMethod], models: Mapping[str, RunModel]) -> list[Source]:
+    """Return the statistics that the methods need; without methods, the likelihoods by every model."""
+    from anomaly_methods.methods.sources import Source
+
+    if not methods:
+        return [Source(role, "likelihood") for role in models]
+    wanted = {source: None for method in methods for source in method.sources.values()}
+    return [source for source in wanted if source.role in models]
+
+
 def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyMethod]:
     from anomaly_methods.methods.registry import METHODS, usable_methods
 
     usable = usable_methods(inside)
-    left_out = [name for name in METHODS if name not in {method.name for method in usable}]
-    if left_out and general is None:
-        print(f"Left out, for want of a general model or of scales: {', '.join(left_out)}.")
+    names = {method.name for method in usable}
+    rest = [method for method in METHODS.values() if method.name not in names]
+    gradients = [method.name for method in rest if _kinds(method) != {"likelihood"}]
+    others = [method.name for method in rest if _kinds(method) == {"likelihood"}]
+    if others and general is None:
+        print(f"Left out, for want of a general model or of scales: {', '.join(others)}.")
+    print(f"Left out, since they take longer; name them with --method: {', '.join(gradients)}.")
     return usable
+
+
+def _kinds(method: AnomalyMethod) -> set[str]:
+    return {source.kind for source in method.sources.values()}

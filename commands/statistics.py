@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from commands.common import add_command, add_device, add_download, existing_run
-from commands.computing import RunModel, add_computation, computation_of
+from commands.computing import KINDS, RunModel, add_computation, computation_of
+
+if TYPE_CHECKING:
+    from anomaly_methods.statistics import Statistics
 
 __all__ = ["add_parser"]
 
@@ -19,12 +22,19 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(
         subparsers,
         "statistics",
-        "Compute likelihoods of image sets, in total and per scale, into files that everything else reads.",
+        "Compute likelihoods or gradient norms of image sets into files that everything else reads.",
         EXAMPLE,
         run,
     )
     parser.add_argument("--run", required=True, metavar="DIR", help="run whose model to use")
     parser.add_argument("--data", required=True, nargs="+", metavar="NAME", help="image sets")
+    parser.add_argument(
+        "--statistics",
+        nargs="+",
+        choices=KINDS,
+        default=["likelihood"],
+        help="likelihood: in total and per scale; gradients: squared norms, one per parameter tensor",
+    )
     add_computation(parser)
     add_device(parser)
     add_download(parser)
@@ -32,24 +42,35 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing and say where it is."""
-    import numpy as np
-
-    from invglow.data.preprocessing import bits_per_dim
-
     computation = computation_of(arguments)
     model = RunModel(existing_run(arguments.run), computation.device)
     for spec in arguments.data:
-        statistics = computation.likelihoods(model, spec)
-        values = statistics.value("log_prob")
-        bits = np.mean(bits_per_dim(values, int(np.prod(statistics.meta.image_shape))))
-        path = computation.path(model, spec, "likelihood")
-        print(f"{spec}: {len(values)} images, {bits:.3f} bits/dim, {path}")
-        _tell_nonfinite(statistics.nonfinite())
+        for kind in arguments.statistics:
+            statistics = computation.statistics(model, spec, kind)
+            print(f"{spec}: {_summary(statistics)}, {computation.path(model, spec, kind)}")
+            _tell_rest(statistics)
     print(f"Next: python main.py evaluate --run {model.folder} --help")
     return 0
 
 
-def _tell_nonfinite(counts: dict[str, int]) -> None:
-    bad = {name: count for name, count in counts.items() if count}
+def _summary(statistics: Statistics) -> str:
+    import numpy as np
+
+    from invglow.data.preprocessing import bits_per_dim
+
+    meta = statistics.meta
+    alone = meta.group_size == 1
+    rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
+    if meta.kind != "likelihood":
+        return f"{rows}, {len(statistics.values)} tensors"
+    dimensions = meta.group_size * int(np.prod(meta.image_shape))
+    return f"{rows}, {np.mean(bits_per_dim(statistics.value('log_prob'), dimensions)):.3f} bits/dim"
+
+
+def _tell_rest(statistics: Statistics) -> None:
+    """Say what was left out and what is not finite."""
+    if statistics.meta.dropped:
+        print(f"  left out: the last {statistics.meta.dropped} images, which make no whole group")
+    bad = {name: count for name, count in statistics.nonfinite().items() if count}
     if bad:
         print("  not finite: " + ", ".join(f"{name} {count}" for name, count in bad.items()))

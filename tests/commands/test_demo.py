@@ -94,7 +94,7 @@ def test_it_goes_on_after_an_interruption(
     assert [(tmp_path / "demo" / run / "model.safetensors").stat().st_mtime_ns for run in TRAINED] == before
 
 
-def interrupted(*_: object) -> None:
+def interrupted(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

@@ -124,6 +124,23 @@ def test_chosen_methods_alone_are_shown(copied: Hierarchy, call: Call) -> None:
     assert found == ["typicality", "raw_likelihood"]
 
 
+def test_a_method_on_gradients_computes_what_it_needs(copied: Hierarchy, call: Call) -> None:
+    name = "gradients_L2_norms_gaussian"
+    outcome = call(*command(copied, "--method", name))
+    assert outcome.code == 0
+    (row,) = rows(copied.specific / "evaluation.json")
+    assert (row["method"], row["group_size"], row["bound"]) == (name, 1, "exact")
+    files = [path.name for path in (copied.specific / "statistics").iterdir()]
+    assert len(files) == 2
+    assert all(file.endswith("gradients.npz") for file in files)
+
+
+def test_methods_on_gradients_are_left_out_unless_named(copied: Hierarchy, call: Call) -> None:
+    outcome = call(*command(copied))
+    assert "name them with --method: gradients_L2_norms_gaussian" in outcome.out
+    assert not any(row["method"].startswith("gradients") for row in rows(copied.specific / "evaluation.json"))
+
+
 def test_several_sets_are_compared_with_one(copied: Hierarchy, call: Call) -> None:
     assert call(*command(copied), copied.wide, "--method", "raw_likelihood").code == 0
     found = [row["out_of_distribution"] for row in rows(copied.specific / "evaluation.json")]

@@ -160,3 +160,15 @@ def interrupted_in_the_second(real: object) -> object:
         return real(*arguments)  # type: ignore[operator]
 
     return scale_terms
+
+
+def test_gradient_norms_of_groups_are_computed_and_the_rest_is_counted(copied: Hierarchy, call: Call) -> None:
+    kinds = ("--statistics", "likelihood", "gradients", "--group-size", "3", "--limit", "10")
+    outcome = call("statistics", "--run", copied.specific, "--data", copied.inside, *kinds)
+    assert outcome.code == 0
+    gradients, likelihood = (Statistics.load(path) for path in computed(copied.specific))
+    assert (gradients.meta.kind, likelihood.meta.kind) == ("gradients", "likelihood")
+    assert (len(gradients), len(likelihood), gradients.meta.group_size) == (3, 3, 3)
+    assert all((values > 0).all() for name, values in gradients.values.items() if "log_scale" in name)
+    assert f"3 groups of 3 images, {len(gradients.values)} tensors" in outcome.out
+    assert outcome.out.count("left out: the last 1 images") == 2
