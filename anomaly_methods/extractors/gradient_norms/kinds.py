@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import Enum
 
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 __all__ = ["Kind", "Kinds", "tensors_in"]
+
+
+_MARK = "_gradient_norms_kind"  # an attribute: dictionaries with weak keys take several times as long
+_UNMARKED = (None, None)
 
 
 class Kind(Enum):
@@ -33,16 +36,15 @@ class Kinds:
     """
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
-        self._marks: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        for parameter in parameters:
-            self._marks[parameter] = Kind.ROOT
+        self._parameters = {id(parameter) for parameter in parameters}
 
     def of(self, tensor: Tensor) -> Kind:
         """Return the kind."""
-        mark = self._marks.get(tensor)
-        if mark is not None and (mark is not Kind.ROOT or tensor.requires_grad):
-            return Kind(mark)
-        return Kind.SAMPLE if tensor.requires_grad else Kind.CONSTANT
+        if not tensor.requires_grad:
+            return Kind.SAMPLE if self._mark(tensor) is Kind.SAMPLE else Kind.CONSTANT
+        if id(tensor) in self._parameters:
+            return Kind.ROOT
+        return self._mark(tensor) or Kind.SAMPLE
 
     def is_root(self, tensor: Tensor) -> bool:
         """Whether it comes from parameters alone."""
@@ -50,18 +52,25 @@ class Kinds:
 
     def mark(self, tensor: Tensor, kind: Kind) -> None:
         """Say what a new tensor comes from."""
-        if kind is Kind.SAMPLE and tensor.requires_grad:
-            self._marks.pop(tensor, None)
-        elif kind is not Kind.ROOT or tensor.requires_grad:
-            self._marks[tensor] = kind
+        if tensor.requires_grad is (kind is Kind.ROOT):
+            setattr(tensor, _MARK, (self, kind))
+        elif hasattr(tensor, _MARK):
+            delattr(tensor, _MARK)
+
+    def _mark(self, tensor: Tensor) -> Kind | None:
+        """Return the mark of this forward pass; a model may keep a tensor from an earlier one."""
+        owner, kind = getattr(tensor, _MARK, _UNMARKED)
+        return kind if owner is self else None
 
 
-def tensors_in(values: Iterable[object]) -> Iterator[Tensor]:
-    """Yield the tensors among the values and in lists, tuples and dictionaries among them."""
+def tensors_in(values: Iterable[object]) -> list[Tensor]:
+    """Return the tensors among the values and in lists, tuples and dictionaries among them."""
+    found: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
-            yield value
+            found.append(value)
         elif isinstance(value, list | tuple):
-            yield from tensors_in(value)
+            found += tensors_in(value)
         elif isinstance(value, dict):
-            yield from tensors_in(value.values())
+            found += tensors_in(value.values())
+    return found

@@ -61,7 +61,7 @@ def elementwise(call: Call) -> Any:
 
     The gradient of the copies is what broadcasting would have summed.
     """
-    tensors = list(tensors_in((call.args, call.kwargs)))
+    tensors = tensors_in((call.args, call.kwargs))
     shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
     if not _rows_are_images(call.trace, tensors, shape):
         return call.give_up(f"{call.name} meets images that are not the rows of a batch")

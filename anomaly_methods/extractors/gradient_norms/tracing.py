@@ -36,9 +36,11 @@ class Tracing(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        tensors = list(tensors_in((args, kwargs)))
-        kinds = {self.trace.kinds.of(tensor) for tensor in tensors}
         name = getattr(func, "__name__", "")
+        if name == "__get__":
+            return self._attribute(func(*args, **kwargs), args[0])
+        tensors = tensors_in(args) + tensors_in(kwargs.values()) if kwargs else tensors_in(args)
+        kinds = [self.trace.kinds.of(tensor) for tensor in tensors]
         if Kind.SAMPLE in kinds:
             return self._with_images(Call(self, func, name, args, kwargs), tensors, kinds)
         if Kind.ROOT not in kinds:
@@ -47,9 +49,15 @@ class Tracing(TorchFunctionMode):
         self._of_parameters(name, args, result)
         return result
 
-    def _with_images(self, call: Call, tensors: list[Tensor], kinds: set[Kind]) -> Any:
+    def _attribute(self, value: Any, owner: Tensor) -> Any:
+        """Return an attribute of a tensor, mostly its shape; a tensor such as `x.T` is of the same kind."""
+        if isinstance(value, Tensor):
+            self.trace.kinds.mark(value, self.trace.kinds.of(owner))
+        return value
+
+    def _with_images(self, call: Call, tensors: list[Tensor], kinds: list[Kind]) -> Any:
         _refuse_untraceable(call, self.trace)
-        if Kind.ROOT in kinds and call.name != "__get__":
+        if Kind.ROOT in kinds:
             call.roots = [tensor for tensor in tensors if self.trace.kinds.is_root(tensor)]
             result = rule_for(call)(call)
         elif call.name in {"relu", "relu_"}:
