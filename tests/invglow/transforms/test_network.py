@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invglow.transforms import CouplingNetwork
+from invglow.transforms.network import CACHED_NUMBERS
 from tests.properties import assert_folded_equals_unfolded, random_images, randomize
 
 
@@ -49,3 +50,15 @@ def test_input_is_left_alone() -> None:
     copy = x.clone()
     network(x)
     assert torch.equal(x, copy)
+
+
+def test_evaluation_in_pieces_equals_the_whole() -> None:
+    """Without gradients, 6 images of this size are evaluated 4 and 2 at a time."""
+    network = CouplingNetwork(1, 8, 2).double()
+    randomize(network)
+    x = random_images(6, 1, 256, 256)
+    assert CACHED_NUMBERS // (8 * 256 * 256) == 4
+    whole = network(x)
+    with torch.no_grad():
+        pieces = network(x)
+    torch.testing.assert_close(pieces, whole)
