@@ -10,7 +10,7 @@ import pytest
 
 import main
 
-__all__ = ["SHORT", "TINY", "Call", "Hierarchy", "Outcome", "save_images"]
+__all__ = ["SHORT", "TINY", "Call", "Hierarchy", "Outcome", "files", "save_images"]
 
 TINY = ("--scales", "2", "--steps-per-scale", "1", "--hidden-channels", "4")
 SHORT = ("--steps", "4", "--batch-size", "8", "--log-every", "1")
@@ -96,3 +96,8 @@ def save_images(
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, pixels)
     return f"array:{path}"
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    """Return the content of every file below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

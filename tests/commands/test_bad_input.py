@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,14 +13,10 @@ import torch
 
 from invglow.checkpoints import load_weights, newest_checkpoint
 from invglow.files import sha256_of_file
-from tests.commands.calls import SHORT, TINY, Call, Hierarchy, save_images
+from tests.commands.calls import SHORT, TINY, Call, Hierarchy, files, save_images
 from tests.invglow.data.examples import Trap, save_picture
 
 SETS = ("--in-distribution", "demo-fashion-mnist", "--out-of-distribution", "demo-mnist")
-
-
-def files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # --- runs --------------------------------------------------------------------------------------
@@ -273,99 +266,4 @@ def test_an_option_of_a_computation_out_of_range(
 ) -> None:
     before = files(copied.folder)
     assert said in call("statistics", "--run", copied.specific, "--data", copied.inside, *option).refusal()
-    assert files(copied.folder) == before
-
-
-# --- the disk ----------------------------------------------------------------------------------
-
-
-def fill_the_disk(patch: pytest.MonkeyPatch, name: str, times_before: int = 0) -> None:
-    """Let writes of files of this name fail half-way, after some that do not."""
-    written = 0
-
-    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
-        def write(path: Path, content: Any) -> Any:
-            nonlocal written
-            written += name in path.name
-            if name not in path.name or written <= times_before:
-                return real(path, content)
-            real(path, content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-        return write
-
-    for method in ("write_bytes", "write_text"):
-        patch.setattr(Path, method, failing(getattr(Path, method)))
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "training_state.pt", "checkpoint.json"])
-def test_a_disk_that_fills_up_while_training(
-    hierarchy: Hierarchy,
-    call: Call,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    *,
-    name: str,
-) -> None:
-    run = tmp_path / "run"
-    command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, "--checkpoint-every", "1", *TINY)
-    with monkeypatch.context() as patch:
-        fill_the_disk(patch, name, times_before=2)
-        outcome = call(*command)
-    assert outcome.code == 2
-    assert not caplog.records
-    assert outcome.err.splitlines()[-1] == f"error: {run / 'incoming' / name}: No space left on device."
-    checkpoint = newest_checkpoint(run)
-    assert checkpoint is not None
-    assert (checkpoint.step, checkpoint.problems) == (2, ())
-    assert not [path for path in run.rglob("*") if "partial" in path.name or path.name == "incoming"]
-    assert call(*command).code == 0
-
-
-def test_a_disk_that_is_full_from_the_start(
-    hierarchy: Hierarchy, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = ("train", "--data", hierarchy.wide, "--run", tmp_path / "run", *SHORT, *TINY)
-    with monkeypatch.context() as patch:
-        fill_the_disk(patch, "config.json")
-        assert call(*command).refusal() == f"{tmp_path / 'run' / 'config.json'}: No space left on device."
-    assert files(tmp_path) == {}
-    assert call(*command).code == 0
-
-
-def test_a_disk_that_fills_up_while_evaluating(
-    copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sets = ("--in-distribution", copied.inside, "--out-of-distribution", copied.outside)
-    command = ("evaluate", "--run", copied.specific, *sets)
-    assert call(*command).code == 0
-    before = files(copied.folder)
-    with monkeypatch.context() as patch:
-        fill_the_disk(patch, "evaluation.json")
-        sentence = call(*command, "--method", "raw_likelihood").refusal()
-    assert sentence == f"{copied.specific / 'evaluation.json'}: No space left on device."
-    assert files(copied.folder) == before
-
-
-def test_a_folder_that_cannot_be_written(
-    copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A read-only folder, which a test run by root has to pretend."""
-
-    def read_only(*_: object, dir: Path, **__: object) -> None:  # noqa: A002  # the name that tempfile uses
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
-
-    before = files(copied.folder)
-    with monkeypatch.context() as patch:
-        patch.setattr("tempfile.mkstemp", read_only)
-        for command in (
-            ("train", "--data", copied.wide, "--run", tmp_path / "run", *SHORT, *TINY),
-            ("statistics", "--run", copied.specific, "--data", copied.inside),
-            ("sample", "--run", copied.specific, "--output", copied.folder / "x.png"),
-        ):
-            outcome = call(*command)
-            assert outcome.code == 2
-            assert outcome.err.splitlines()[-1].endswith(": Permission denied.")
-            assert "Traceback" not in outcome.err
     assert files(copied.folder) == before
