@@ -47,11 +47,14 @@ def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed:
     """Write a grid of n samples as a PNG file."""
     import torch
 
+    from invglow.data.preprocessing import quantize
     from plots.image_grid import save_image_grid
 
     try:
         images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
         raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
-    pixels = ((images + 0.5) * 256).clamp(0, 255).to(torch.uint8)
-    save_image_grid(path, pixels.permute(0, 2, 3, 1).cpu().numpy(), zoom=2)
+    broken = int((~images.isfinite()).flatten(1).any(dim=1).sum())
+    if broken:
+        print(f"{broken} of {n} samples are not finite: train longer, or lower the temperature.")
+    save_image_grid(path, quantize(images).permute(0, 2, 3, 1).cpu().numpy(), zoom=2)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["augment", "bits_per_dim", "check_image_shape", "dequantize"]
+__all__ = ["augment", "bits_per_dim", "check_image_shape", "dequantize", "quantize"]
 
 Numbers = TypeVar("Numbers", float, Tensor, NDArray[np.floating])
 
@@ -37,6 +37,14 @@ def dequantize(images: Tensor, noise: Tensor | None = None) -> Tensor:
         raise ValueError(f"The noise must be of shape {tuple(images.shape)}, got {tuple(noise.shape)}.")
     levels = (noise * _NOISE_LEVELS).floor_().div_(_NOISE_LEVELS)
     return levels.add_(images.float()).div_(256).sub_(0.5)
+
+
+def quantize(images: Tensor) -> Tensor:
+    """Map floats in [-1/2, 1/2) back to uint8, the inverse of `dequantize`; what is outside goes to the edge.
+
+    NaN, which a sample of a barely trained flow may hold, becomes mid-grey.
+    """
+    return ((images.nan_to_num(nan=0.0) + 0.5) * 256).clamp_(0, 255).to(torch.uint8)
 
 
 def bits_per_dim(log_prob: Numbers, dimensions: int) -> Numbers:

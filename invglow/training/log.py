@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from tensorboardX import SummaryWriter
 from torch import Tensor
 
+from invglow.data.preprocessing import quantize
 from invglow.files import replacing
 
 __all__ = ["TrainingLog"]
@@ -41,8 +41,7 @@ class TrainingLog:
 
     def images(self, step: int, name: str, images: Tensor) -> None:
         """Record images (B, C, H, W) in [-1/2, 1/2) of a step."""
-        pixels = ((images + 0.5) * 256).clamp(0, 255).to(torch.uint8)
-        self._board.add_images(name, pixels.cpu().numpy(), step)
+        self._board.add_images(name, quantize(images).cpu().numpy(), step)
 
     def close(self) -> None:
         """Flush everything to disk."""

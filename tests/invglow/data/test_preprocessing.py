@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from invglow.data.preprocessing import augment, bits_per_dim, check_image_shape, dequantize
+from invglow.data.preprocessing import augment, bits_per_dim, check_image_shape, dequantize, quantize
 from tests.invglow.data.examples import images
 
 ALL_LEVELS = torch.arange(256, dtype=torch.uint8)
@@ -86,3 +86,14 @@ def test_images_that_do_not_fit_a_model_are_refused(
     with pytest.raises(ValueError, match=sentence):
         check_image_shape(found, expected, name="svhn")
     check_image_shape(expected, expected, name="svhn")
+
+
+def test_quantize_undoes_dequantize_with_any_noise() -> None:
+    noise = torch.rand(256, generator=torch.Generator().manual_seed(0))
+    assert quantize(dequantize(ALL_LEVELS)).equal(ALL_LEVELS)
+    assert quantize(dequantize(ALL_LEVELS, noise)).equal(ALL_LEVELS)
+
+
+def test_quantize_takes_what_a_diverging_sample_holds() -> None:
+    strange = torch.tensor([-3.0, 3.0, float("inf"), -float("inf"), float("nan")])
+    assert quantize(strange).tolist() == [0, 255, 255, 0, 128]
