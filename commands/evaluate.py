@@ -155,7 +155,18 @@ def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyM
     if others and general is None:
         print(f"Left out, for want of a general model or of scales: {', '.join(others)}.")
     print(f"Left out, since they take longer; name them with --method: {', '.join(gradients)}.")
-    return usable
+    return _enough_rows(usable, len(next(iter(inside.values()))))
+
+
+def _enough_rows(methods: Sequence[AnomalyMethod], rows: int) -> list[AnomalyMethod]:
+    """Return the methods for which one half of so many in-distribution rows is enough to learn from."""
+    from anomaly_methods.methods.fishers_combination import FishersCombination
+
+    needs = {m.name: 2 * m.least_groups for m in methods if isinstance(m, FishersCombination)}
+    for name, least in needs.items():
+        if rows < least:
+            print(f"Left out, since {rows} in-distribution rows are too few (at least {least}): {name}.")
+    return [method for method in methods if needs.get(method.name, 0) <= rows]
 
 
 def _kinds(method: AnomalyMethod) -> set[str]:

@@ -115,7 +115,7 @@ def _require_same_job(found: StatisticsMeta, wanted: StatisticsMeta, path: Path)
         raise ValueError(
             f"{path} holds other statistics than asked for: {name} is {there!r} (model {found.model!r} on "
             f"{found.dataset!r}) instead of {here!r} (model {wanted.model!r} on {wanted.dataset!r}); "
-            "name another file, or have it recomputed."
+            "name another file, or have it computed again (--recompute)."
         )
 
 

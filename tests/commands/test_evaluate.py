@@ -135,6 +135,15 @@ def test_a_method_on_gradients_computes_what_it_needs(copied: Hierarchy, call: C
     assert all(file.endswith("gradients.npz") for file in files)
 
 
+def test_a_method_that_needs_more_images_is_left_out_unless_named(copied: Hierarchy, call: Call) -> None:
+    outcome = call(*command(copied, "--limit", "8"))
+    assert outcome.code == 0
+    assert "8 in-distribution rows are too few (at least 40): combined_without_gradients" in outcome.out
+    found = {row["method"] for row in rows(copied.specific / "evaluation.json")}
+    assert {*ONE_MODEL, *BOTH_MODELS} <= found
+    assert "combined_without_gradients" not in found
+
+
 def test_methods_on_gradients_are_left_out_unless_named(copied: Hierarchy, call: Call) -> None:
     outcome = call(*command(copied))
     assert "name them with --method: gradients_L2_norms_gaussian" in outcome.out
