@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -26,6 +27,7 @@ JOB_FIELDS = (*MODEL_FIELDS, "seed", "dataset_sha256", "split")
 _TEXTS = ("kind", "model", "checkpoint_sha256", "dataset", "dataset_sha256", "split", "preprocessing", "unit")
 _MAPPINGS = ("settings", "details", "versions", "sources")
 _LEAST_COUNTS = {"group_size": 1, "extractor_version": 1, "seed": 0, "noise_draws": 0, "dropped": 0}
+_LATER: Mapping[str, Any] = {"seconds": None}  # entries that the first files do not have
 _BOUNDS = ("exact", "elbo", "surrogate")
 _DIMENSIONS = 3
 
@@ -60,6 +62,8 @@ class StatisticsMeta:
     """0: images at the centres of their bins; n: every value is the mean over n draws of uniform noise."""
     dropped: int = 0
     """Images at the end of the set that did not fill a group."""
+    seconds: float | None = None
+    """Time that computing all values took, of interrupted runs too; None where nobody looked at a clock."""
     extractor_version: int = 1
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What else the extractor was told; statistics with other settings are other statistics. JSON types."""
@@ -78,6 +82,7 @@ class StatisticsMeta:
             value = getattr(self, name)
             _require(_is_count(value, least), name, f"a whole number >= {least}", value)
         _require(self.bound in _BOUNDS, "bound", f"one of {', '.join(_BOUNDS)}", self.bound)
+        _require(_is_time(self.seconds), "seconds", "a time or nothing", self.seconds)
         shape: object = self.image_shape
         proper = isinstance(shape, tuple) and len(shape) == _DIMENSIONS
         proper = proper and all(_is_count(size, 1) for size in self.image_shape)
@@ -103,6 +108,7 @@ class StatisticsMeta:
         Raises:
             ValueError: an entry is missing, unknown or of the wrong type.
         """
+        entries = {**_LATER, **entries}
         known = {item.name for item in fields(cls)}
         if known != set(entries):
             odd = ", ".join(sorted(known ^ set(entries)))
@@ -121,6 +127,11 @@ def differences(
 
 def _is_count(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_time(value: object) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value is None or (is_number and 0 <= value < math.inf)
 
 
 def _require(holds: bool, name: str, wanted: str, value: object) -> None:

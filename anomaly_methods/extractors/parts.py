@@ -6,7 +6,8 @@ import itertools
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,19 +59,25 @@ class Parts:
         """
         self._pending.append(piece)
         if time.monotonic() - self._last_write >= self._seconds:
-            part = concatenate(self._pending, self._meta)
+            part = self._joined(self._pending)
             part.save(self._file(len(self._written)), part=True)
             self._written.append(part)
             self._pending.clear()
             self._last_write = time.monotonic()
 
     def whole(self) -> Statistics:
-        """Return all rows."""
-        return concatenate([*self._written, *self._pending], self._meta)
+        """Return all rows, and in the meta how long they took together."""
+        return self._joined([*self._written, *self._pending])
 
     def remove(self) -> None:
         """Remove the folder, once the whole file is there."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _joined(self, pieces: Sequence[Statistics]) -> Statistics:
+        seconds = [piece.meta.seconds for piece in pieces]
+        known = [taken for taken in seconds if taken is not None]
+        total = sum(known) if len(known) == len(seconds) else None
+        return concatenate(pieces, replace(self._meta, seconds=total))
 
     def _file(self, number: int) -> Path:
         return self.folder / f"part-{number:06d}.npz"

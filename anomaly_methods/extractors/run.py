@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,8 +146,10 @@ def _pieces(extraction: Extraction, first: int, rows: int, device: torch.device)
     group = extraction.extractor.group_size
     for start in range(first, extraction.rows, rows):
         indices = range(start * group, min(start + rows, extraction.rows) * group)
+        began = time.perf_counter()
         values = _values(extraction, indices, extraction.image_set.batch(indices).to(device))
-        yield Statistics(values, np.array(indices[::group]), extraction.meta)
+        meta = replace(extraction.meta, seconds=time.perf_counter() - began)
+        yield Statistics(values, np.array(indices[::group]), meta)
 
 
 def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str, NDArray[np.float64]]:

@@ -29,6 +29,9 @@ def test_survives_json() -> None:
         ("image_shape", (8, 8)),
         ("image_shape", (3, 8, "8")),
         ("settings", None),
+        ("seconds", -1.0),
+        ("seconds", float("nan")),
+        ("seconds", True),
     ],
 )
 def test_refuses_wrong_types(field: str, value: Any) -> None:
@@ -41,6 +44,13 @@ def test_refuses_misspelled_and_missing_entries() -> None:
     entries["groupsize"] = entries.pop("group_size")
     with pytest.raises(ValueError, match="group_size, groupsize"):
         StatisticsMeta.from_json(entries)
+
+
+def test_files_from_before_times_were_taken_can_be_read() -> None:
+    entries = make_meta(seconds=3.5).to_json()
+    assert StatisticsMeta.from_json(entries).seconds == 3.5
+    del entries["seconds"]
+    assert StatisticsMeta.from_json(entries).seconds is None
 
 
 def test_differences_name_both_values() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,32 @@ def test_groups_and_noise_go_on_alike(tmp_path: Path) -> None:
     assert len(interrupted(path, 7, **changes)) == 2  # three calls per batch
     statistics, _ = resumed(path, **changes)
     np.testing.assert_allclose(statistics.value("log_prob"), expected(tmp_path, **changes), rtol=1e-6)
+
+
+def test_the_time_of_all_runs_is_added_up(tmp_path: Path) -> None:
+    """Two of five batches before the interruption, and a pause that does not count."""
+    path = tmp_path / "s.npz"
+    slow = Gaussian(seconds=0.05, fail_after=2)
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        extract(extraction(slow), path, batch_size=5, part_seconds=0)
+    first_run = time.perf_counter() - began
+    time.sleep(0.2)
+    began = time.perf_counter()
+    found = extract(extraction(Gaussian()), path, batch_size=5).meta.seconds
+    second_run = time.perf_counter() - began
+    assert found is not None
+    assert 0.1 < found < first_run + second_run
+    assert Statistics.load(path).meta.seconds == found
+
+
+def test_time_is_unknown_where_a_part_does_not_tell_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    for part in interrupted(path, 2):
+        found = Statistics.load(part, part=True)
+        Statistics(found.values, found.index, replace(found.meta, seconds=None)).save(part, part=True)
+    statistics, images = resumed(path)
+    assert (statistics.meta.seconds, images) == (None, 13)
 
 
 def test_parts_are_written_by_the_clock(tmp_path: Path) -> None:
