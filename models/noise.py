@@ -1,0 +1,66 @@
+"""Random numbers that depend on an image and a seed alone, for models whose log_prob draws some.
+
+Drawn from the pixels themselves, the noise of an image is the same whatever its batch, its place in a set and
+the order of evaluation, so that scores do not depend on batching. Training images carry fresh dequantisation
+noise in every step, and so meet fresh noise here as well, which a resumed training meets again.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+__all__ = ["normal_noise", "uniform_noise"]
+
+# SplitMix64 (Steele, Lea and Flood, 2014), in signed 64-bit integers, whose products wrap around.
+_GOLDEN = -0x61C8864680B583EB
+_MIX_1, _MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
+_FRACTION_BITS = 32  # of a pixel that count: more than float32 has between -1/2 and 1/2
+
+
+def normal_noise(x: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal numbers (B, *shape) for images x (B, C, H, W), in the type of x.
+
+    References:
+        A note on the generation of random normal deviates (Box and Muller, 1958).
+    """
+    count = math.prod(shape)
+    pairs = (count + 1) // 2
+    uniform = _uniform(x, 2 * pairs, seed)
+    radius = (-2 * uniform[:, :pairs].log()).sqrt()
+    angle = 2 * math.pi * uniform[:, pairs:]
+    normal = torch.cat((radius * angle.cos(), radius * angle.sin()), dim=1)
+    return normal[:, :count].reshape(-1, *shape).to(x.dtype)
+
+
+def uniform_noise(x: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return numbers uniform in (0, 1), (B, *shape), for images x (B, C, H, W), in float64."""
+    return _uniform(x, math.prod(shape), seed).reshape(-1, *shape)
+
+
+def _uniform(x: Tensor, count: int, seed: int) -> Tensor:
+    counter = torch.arange(1, count + 1, device=x.device)
+    bits = _mixed(_keys(x, seed)[:, None] + counter * _GOLDEN)
+    # The upper 52 bits, at the centres of their cells: neither 0 nor 1 ever comes out.
+    return (_shifted(bits, 12).double() + 0.5) * 2.0**-52
+
+
+def _keys(x: Tensor, seed: int) -> Tensor:
+    """Return one 64-bit number per image, (B,), which changes with every pixel and with the seed."""
+    pixels = (x.detach().double() * 2.0**_FRACTION_BITS).round().to(torch.int64).flatten(1)
+    places = torch.arange(1, pixels.shape[1] + 1, device=x.device)
+    weights = _mixed(places * _GOLDEN + seed) | 1
+    return _mixed((_mixed(pixels) * weights).sum(dim=1) + seed)
+
+
+def _mixed(bits: Tensor) -> Tensor:
+    bits = (bits ^ _shifted(bits, 30)) * _MIX_1
+    bits = (bits ^ _shifted(bits, 27)) * _MIX_2
+    return bits ^ _shifted(bits, 31)
+
+
+def _shifted(bits: Tensor, by: int) -> Tensor:
+    """Shift to the right and fill with zeros; torch's own shift would fill with the sign."""
+    return (bits >> by) & ((1 << (64 - by)) - 1)

@@ -1,0 +1,5 @@
+"""Variational autoencoder: a lower bound on the likelihood."""
+
+from models.vae.model import VAE
+
+__all__ = ["VAE"]

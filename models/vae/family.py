@@ -1,0 +1,23 @@
+"""How runs build a VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from models.base import GenerativeModel
+from models.vae.config import VAEConfig
+from models.vae.model import VAE
+
+__all__ = ["build", "prepare"]
+
+
+def build(settings: Mapping[str, Any]) -> VAE:
+    """Build a fresh VAE from the fields of `VAEConfig`."""
+    return VAE(VAEConfig(**settings))
+
+
+def prepare(model: GenerativeModel, images: Tensor) -> None:
+    """Do nothing: a fresh VAE needs no data."""
