@@ -12,6 +12,7 @@ __all__ = [
     "add_command",
     "add_device",
     "add_download",
+    "add_run",
     "existing_run",
     "images_for_run",
     "load_images",
@@ -41,6 +42,11 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
         if action.default is None or action.default is False or action.default == []:
             return action.help
         return super()._get_help_string(action)
+
+
+def add_run(parser: argparse.ArgumentParser, explanation: str, **options: Any) -> None:
+    """Add --run under two names: torchrun takes the shorter for an abbreviation of its own --run-path."""
+    parser.add_argument("--run", "--run-folder", metavar="DIR", help=explanation, **options)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

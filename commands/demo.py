@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import folder_locations
-from commands.common import add_command, add_device, load_images
+from commands.common import add_command, add_device, add_run, load_images
 from commands.computing import Computation, RunModel
 from commands.evaluate import evaluate_run, write_results
 from commands.sample import save_samples
@@ -51,12 +51,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     summary = "Train a hierarchy on FashionMNIST and find MNIST among it; nothing is downloaded."
     parser = add_command(subparsers, "demo", summary, EXAMPLE, run)
-    parser.add_argument(
-        "--run",
-        type=Path,
-        metavar="DIR",
-        help="folder for all that is made (default: demo in the runs folder)",
-    )
+    add_run(parser, "folder for all that is made (default: demo in the runs folder)", type=Path)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="names all randomness")
     add_device(parser)
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, existing_run
+from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import Computation, RunModel, add_computation, computation_of
 from invglow.files import replacing
 
@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         EXAMPLE,
         run,
     )
-    parser.add_argument("--run", required=True, metavar="DIR", help="run of the specific model")
+    add_run(parser, "run of the specific model", required=True)
     parser.add_argument(
         "--general",
         metavar="RUN",

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from commands.common import add_command, add_device, existing_run
+from commands.common import add_command, add_device, add_run, existing_run
 
 __all__ = ["add_parser", "save_samples"]
 
@@ -17,7 +17,7 @@ EXAMPLE = """\
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser = add_command(subparsers, "sample", "Draw images from a run's model, as a grid.", EXAMPLE, run)
-    parser.add_argument("--run", required=True, metavar="DIR", help="run whose model to use")
+    add_run(parser, "run whose model to use", required=True)
     parser.add_argument("--n", type=int, default=64, metavar="N", help="how many images")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE.png", help="picture to write")
     parser.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, existing_run
+from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import KINDS, RunModel, add_computation, computation_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> None:
         EXAMPLE,
         run,
     )
-    parser.add_argument("--run", required=True, metavar="DIR", help="run whose model to use")
+    add_run(parser, "run whose model to use", required=True)
     parser.add_argument("--data", required=True, nargs="+", metavar="NAME", help="image sets")
     parser.add_argument(
         "--statistics",

@@ -6,7 +6,7 @@ import argparse
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_download, print_once
+from commands.common import add_command, add_device, add_download, add_run, print_once
 from commands.training_plans import evaluation_of, plans_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ __all__ = ["add_parser"]
 EXAMPLE = """\
   python main.py train --data tiny --run runs/general --steps 20000
   python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000
-  torchrun --nproc-per-node 2 -- main.py train --data tiny --run runs/general --steps 20000
-(The "--" keeps torchrun from taking --run for an abbreviation of an option of its own.)"""
+  torchrun --nproc-per-node 2 main.py train --data tiny --run-folder runs/general --steps 20000
+(--run-folder is --run by a name that torchrun does not take for one of its own, --run-path.)"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -36,7 +36,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--data", metavar="NAME", help="set to train on (default with --continue: that run's)"
     )
-    parser.add_argument("--run", required=True, metavar="DIR", help="folder for the run")
+    add_run(parser, "folder for the run", required=True)
     _add_origin(parser)
     _add_length(parser)
     _add_model(parser)

@@ -66,6 +66,26 @@ def test_the_examples_can_be_parsed(
     assert len(record.calls) >= len(COMMANDS)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("demo",),
+        ("train",),
+        ("statistics", "--data", "a"),
+        ("evaluate", *SETS),
+        ("sample", "--output", "x.png"),
+    ],
+)
+def test_a_run_has_a_name_that_torchrun_leaves_alone(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record()
+    monkeypatch.setattr(f"commands.{command[0]}.run", record)
+    for option in ("--run", "--run-folder"):
+        assert main.main([*command, option, "somewhere"]) == 0
+    assert [str(arguments.run) for arguments in record.calls] == ["somewhere", "somewhere"]
+
+
 def test_without_a_command_the_demo_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record()
     monkeypatch.setattr(demo, "run", record)

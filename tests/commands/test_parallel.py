@@ -12,11 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from commands import train
 from invglow.checkpoints import load_weights, newest_checkpoint
 from tests.commands.calls import TINY, Call, save_images
 
 ROOT = Path(__file__).parents[2]
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--")
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+several_processes = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this torch cannot run in several processes"
+)
 
 
 def losses(run: Path) -> list[float]:
@@ -38,7 +43,17 @@ def in_two_processes(*command: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch cannot run in several processes")
+@several_processes
+def test_torchrun_takes_the_example_of_the_help() -> None:
+    from torch.distributed.run import get_args_parser
+
+    (words,) = (line.split() for line in train.EXAMPLE.splitlines() if line.startswith("  torchrun"))
+    taken = get_args_parser().parse_args(words[1:])
+    assert taken.training_script == "main.py"
+    assert taken.training_script_args == words[words.index("main.py") + 1 :]
+
+
+@several_processes
 def test_two_processes_train_like_one_and_go_on_where_they_were(tmp_path: Path, call: Call) -> None:
     data = save_images(tmp_path / "images.npy", 40)
     schedule = ("--steps", "20", "--warmup-steps", "5", "--learning-rate", "0.01", "--batch-size", "8")
@@ -46,7 +61,7 @@ def test_two_processes_train_like_one_and_go_on_where_they_were(tmp_path: Path, 
     cpu = ("--device", "cpu")
     one, two = tmp_path / "one", tmp_path / "two"
     assert call(*command, *cpu, "--run", one).code == 0
-    finished = in_two_processes(*command, *cpu, "--run", two)
+    finished = in_two_processes(*command, *cpu, "--run-folder", two)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("Done: 20 steps") == 1
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
@@ -54,7 +69,7 @@ def test_two_processes_train_like_one_and_go_on_where_they_were(tmp_path: Path, 
 
     weights, curve = load_weights(two), losses(two)
     forget_the_newest_checkpoint(two)
-    resumed = in_two_processes(*command, *cpu, "--run", two)
+    resumed = in_two_processes(*command, *cpu, "--run-folder", two)
     assert resumed.returncode == 0, resumed.stderr
     assert losses(two) == curve
     torch.testing.assert_close(load_weights(two), weights, rtol=0, atol=0)
