@@ -7,17 +7,15 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from invglow.data.arrays import ArrayWriter, open_images, writing_array
+from invglow.data.decoded_parts import DecodedParts, decoded
 from invglow.data.pictures import UNREADABLE, read_picture
 from invglow.data.resize import fit_picture
 from invglow.files import replacing
@@ -26,12 +24,12 @@ __all__ = ["PictureStore", "write_decoded"]
 
 Item = TypeVar("Item")
 
-_CHUNK = 256
-
 
 @dataclass(frozen=True, eq=False)
 class PictureStore:
     """Pictures that are decoded on the first call of `open` and read from the decoded copy afterwards.
+
+    Killed while decoding, the next call goes on with what is left.
 
     Attributes:
         paths: the pictures; the copy is made anew when a name, size or time of modification changes.
@@ -74,12 +72,19 @@ class PictureStore:
 
     def _decode(self, path: Path, record: Path) -> None:
         """Write the record first: where there is an array, there is its record."""
-        with writing_array(path, (self.size, self.size, self.channels)) as writer:
-            skipped = write_decoded(self.paths, self._read, writer, total=len(self.paths), what=self.name)
+        shape = (self.size, self.size, self.channels)
+        parts = DecodedParts(path.with_suffix(".parts"), shape)
+        done, total = len(parts), len(self.paths)
+        for images in decoded(self.paths[done:], self._read, total=total, what=self.name, done=done):
+            parts.add(images)
+        with writing_array(path, shape) as writer:
+            skipped = parts.append_to(writer)
             if not writer.rows:
-                raise ValueError(f"None of the {len(self.paths)} pictures in {self.root} can be read.")
+                parts.remove()
+                raise ValueError(f"None of the {total} pictures in {self.root} can be read.")
             with replacing(record) as temporary:
                 temporary.write_text(json.dumps({"indices": skipped, "names": self._names(skipped)}))
+        parts.remove()
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
@@ -109,19 +114,12 @@ def write_decoded(
     total: int,
     what: str,
 ) -> list[int]:
-    """Decode items in threads, some at a time, and append them; return the places of those giving None."""
+    """Decode items in threads and append them; return the places of those that gave None."""
     skipped: list[int] = []
     done = 0
-    remaining = iter(items)
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=total, desc=f"decoding {what}", unit="img", disable=None) as bar,
-    ):
-        while chunk := list(islice(remaining, _CHUNK)):
-            found = list(pool.map(decode, chunk))
-            skipped += [done + place for place, image in enumerate(found) if image is None]
-            if readable := [image for image in found if image is not None]:
-                writer.append(np.stack(readable))
-            done += len(found)
-            bar.update(len(found))
+    for found in decoded(items, decode, total=total, what=what):
+        skipped += [done + place for place, image in enumerate(found) if image is None]
+        if readable := [image for image in found if image is not None]:
+            writer.append(np.stack(readable))
+        done += len(found)
     return skipped

@@ -12,6 +12,7 @@ from PIL import Image
 
 from invglow.data.image_set import ImageSet
 from invglow.data.picture_store import PictureStore
+from invglow.data.pictures import read_picture
 from invglow.data.registry import load_image_set
 from tests.invglow.data.examples import images, save_picture
 
@@ -135,3 +136,50 @@ def test_many_pictures_stay_in_order(tmp_path: Path) -> None:
     first = found[:, 0, 0].astype(int)
     assert (first[:, 0] + 256 * first[:, 1]).tolist() == list(range(300))
     assert kept.tolist() == list(range(300))
+
+
+def interrupted_decoding(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, failing: str = "nothing"
+) -> tuple[list[str], ImageSet]:
+    """Decode 600 pictures, of which number 3 is damaged, with an interrupt at number 550, and go on.
+
+    Returns the names that the second attempt read, and what it found.
+    """
+    for number in range(600):
+        save_picture(pictures / f"{number:03}.bmp", size=(8, 8), colour=(number % 256, number // 256, 0))
+    (pictures / "003.bmp").write_bytes(b"not a picture")
+    names: list[str] = []
+
+    def stop(path: Path, channels: int) -> Image.Image:
+        if path.name == "550.bmp":
+            raise KeyboardInterrupt
+        return read_picture(path, channels)
+
+    def noted(path: Path, channels: int) -> Image.Image:
+        names.append(path.name)
+        return read_picture(path, channels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("invglow.data.picture_store.read_picture", stop)
+        with pytest.raises(KeyboardInterrupt):
+            load(pictures, size=8)
+    (cache,) = (pictures.parent / "data" / "cache").iterdir()
+    if (part := cache / failing).exists():
+        part.write_bytes(part.read_bytes()[:-40])
+    with monkeypatch.context() as patch:
+        patch.setattr("invglow.data.picture_store.read_picture", noted)
+        with pytest.warns(UserWarning, match=r"1 of 600 .* left out: 003\.bmp"):
+            return names, load(pictures, size=8)
+
+
+@pytest.mark.parametrize(("damaged", "first"), [("nothing", 512), ("part-000001.npz", 256)])
+def test_an_interrupted_decoding_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str, first: int
+) -> None:
+    names, found = interrupted_decoding(tmp_path / "pictures", monkeypatch, damaged)
+    assert sorted(names) == [f"{number:03}.bmp" for number in range(first, 600)]
+    colours = found.images[:, 0, 0].astype(int)
+    expected = [number for number in range(600) if number != 3]
+    assert (colours[:, 0] + 256 * colours[:, 1]).tolist() == expected
+    assert [int(Path(path).stem) for path in found.paths or ()] == expected
+    assert not list((tmp_path / "data" / "cache").glob("*.parts"))
