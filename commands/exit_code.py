@@ -1,0 +1,31 @@
+"""How every command ends: 0, or one sentence on stderr and a code that says what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+__all__ = ["exit_code"]
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """Run a command; return what it returns, 2 where the input was not right, 130 after an interrupt."""
+    try:
+        return int(command())
+    except (ValueError, OSError) as error:
+        if os.environ.get("INVGLOW_TRACEBACK"):
+            traceback.print_exc()
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on where it can.", file=sys.stderr)
+        return 130
+
+
+def _sentence(error: ValueError | OSError) -> str:
+    """Return the error as one line; what the operating system says comes with the file's name."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split())
