@@ -209,8 +209,14 @@ def test_other_statistics_than_asked_for_are_refused_and_kept(
 
 
 def test_a_seed_without_noise_makes_no_difference(tmp_path: Path) -> None:
-    load_or_extract(extraction(seed=1), tmp_path / "s.npz")
-    load_or_extract(extraction(seed=2), tmp_path / "s.npz")
+    first = load_or_extract(extraction(seed=1), tmp_path / "s.npz")
+    model = Gaussian()
+    again = load_or_extract(extraction(model, seed=2), tmp_path / "s.npz")
+    assert model.calls == 0
+    np.testing.assert_array_equal(again.value("log_prob"), first.value("log_prob"))
+    load_or_extract(extraction(seed=1, noise_draws=1), tmp_path / "noisy.npz")
+    with pytest.raises(ValueError, match="seed is 1 .*instead of 2"):
+        load_or_extract(extraction(seed=2, noise_draws=1), tmp_path / "noisy.npz")
 
 
 def test_a_truncated_file_is_named_and_not_replaced_unasked(tmp_path: Path) -> None:
