@@ -215,7 +215,7 @@ def test_a_seed_without_noise_makes_no_difference(tmp_path: Path) -> None:
     assert model.calls == 0
     np.testing.assert_array_equal(again.value("log_prob"), first.value("log_prob"))
     load_or_extract(extraction(seed=1, noise_draws=1), tmp_path / "noisy.npz")
-    with pytest.raises(ValueError, match="seed is 1 .*instead of 2"):
+    with pytest.raises(ValueError, match=r"seed is 1 .*instead of 2"):
         load_or_extract(extraction(seed=2, noise_draws=1), tmp_path / "noisy.npz")
 
 
