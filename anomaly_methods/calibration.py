@@ -95,6 +95,8 @@ class Detection:
     """{method: (N,)}, higher = more anomalous."""
     p_values: Mapping[str, NDArray[np.float64]]
     """{method: (N,)}: each method alone."""
+    statistic: NDArray[np.float64]
+    """(N,): the score of all methods together; the higher it is, the lower is `combined`, or the same."""
     combined: NDArray[np.float64]
     """(N,): one p-value from all methods, as valid as each of theirs."""
 
@@ -136,7 +138,8 @@ class CalibratedMethods:
             for name, scorer in self.scorers.items()
         }
         p_values = {name: self._p_values(self.calibration[name], found) for name, found in scores.items()}
-        return Detection(scores, p_values, self._p_values(self._combined, self._statistic(scores)))
+        statistic = self._statistic(scores)
+        return Detection(scores, p_values, statistic, self._p_values(self._combined, statistic))
 
     def threshold(self, method: str, rate: float) -> float:
         """Return the score from which a method alone flags, for a wanted false-positive rate in (0, 1].
@@ -148,13 +151,22 @@ class CalibratedMethods:
             raise ValueError(f"Method {method!r} is not calibrated, but {', '.join(self.calibration)} are.")
         return conformal_threshold(self.calibration[method], rate, nonfinite=self._nonfinite)
 
+    def require_rate(self, rate: float) -> None:
+        """Refuse a false-positive rate that the combined p-value cannot reach.
+
+        Raises:
+            ValueError: the held-out groups are too few for the rate, or too many of them have scores that are
+                not finite; the sentence says how many.
+        """
+        conformal_threshold(self._combined, rate, nonfinite=self._nonfinite)
+
     def flagged(self, detection: Detection, rate: float) -> NDArray[np.bool_]:
         """Return which groups all methods together flag, (N,): combined p-value <= rate.
 
         Raises:
-            ValueError: the held-out groups are too few for the rate; the sentence says how many it needs.
+            ValueError: as `require_rate`.
         """
-        _require_resolvable(rate, self.groups)
+        self.require_rate(rate)
         return detection.combined <= rate
 
     def _statistic(self, scores: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:

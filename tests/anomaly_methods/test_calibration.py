@@ -91,6 +91,13 @@ def test_combined_p_value_does_not_depend_on_the_pieces(calibrated: CalibratedMe
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
 
 
+def test_combined_p_value_never_rises_with_the_statistic(calibrated: CalibratedMethods) -> None:
+    found = calibrated.detect(all_sources("more", 200, seed=10, shift=1.0))
+    in_order = found.combined[np.argsort(-found.statistic)]
+    assert (np.diff(in_order) >= 0).all()
+    assert len(np.unique(found.statistic)) > len(np.unique(in_order))
+
+
 def test_combined_p_value_of_one_method_is_its_own() -> None:
     one = calibrate([get_method("raw_likelihood")], all_sources("in", 400))
     found = one.detect(all_sources("more", 50, seed=1, shift=1.0))
@@ -177,6 +184,10 @@ def test_nonfinite_scores_are_refused_or_the_most_anomalous() -> None:
         assert (p_values[3:] >= lowest).all()
     alone = calibrate(methods[:1], plain(values), nonfinite="anomalous").detect(new)
     np.testing.assert_array_equal(alone.combined, alone.p_values["raw_likelihood"])
+    places = found.groups + 1
+    found.require_rate(lowest + 1e-9)
+    with pytest.raises(ValueError, match=rf"of {found.groups} calibration scores are not finite"):
+        found.require_rate(lowest - 1 / (2 * places))
     with pytest.raises(ValueError, match=r"3 of 5 new scores are NaN or infinite"):
         calibrate(methods, plain(np.random.default_rng(0).normal(size=200))).detect(new)
 
