@@ -26,12 +26,14 @@ def log_probs(
     """Return log p(x) of the bin centres of each image, shape (N,), in nats.
 
     Args:
-        model: the density.
+        model: the density; put into evaluation mode for as long as it takes.
         images: the set.
         batch_size: images at a time.
         device: where the model is.
     """
-    found = [model.log_prob(x.to(device)).double().cpu() for _, x in evaluation_batches(images, batch_size)]
+    batches = evaluation_batches(images, batch_size)
+    with model.evaluating():
+        found = [model.log_prob(x.to(device)).double().cpu() for _, x in batches]
     return torch.cat(found).numpy()
 
 

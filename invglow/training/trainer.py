@@ -195,7 +195,9 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.config.seed)
         # A model that has diverged may not be invertible; its steps will say so.
         with suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # torch does not declare it
-            log.images(step, "samples", self.model.sample(SAMPLES_SHOWN, generator))
+            with self.model.evaluating():
+                samples = self.model.sample(SAMPLES_SHOWN, generator)
+            log.images(step, "samples", samples)
 
     def _save(self, engine: Engine) -> None:
         if idist.get_rank() == 0:

@@ -35,6 +35,28 @@ def test_bits_per_dim_of_every_set_are_means() -> None:
     assert found["bits_per_dim/test"] == pytest.approx(8 - mean / (16 * math.log(2)))
 
 
+def test_models_are_in_evaluation_mode_and_as_before_afterwards() -> None:
+    model, general = Watching(), Watching()
+    general.frozen.eval()
+    Evaluation(SETS, general)(model, CPU)
+    assert model.seen == general.seen == {(False, False)}
+    assert (model.training, model.frozen.training) == (True, True)
+    assert (general.training, general.frozen.training) == (True, False)
+
+
+class Watching(Gaussian):
+    """Remembers in which mode it and a part of it were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = torch.nn.Identity()
+        self.seen: set[tuple[bool, bool]] = set()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self.seen.add((self.training, self.frozen.training))
+        return super().log_prob(x)
+
+
 def test_only_the_first_images_are_used() -> None:
     found = Evaluation({"test": INSIDE}, limit=4)(Gaussian(), CPU)
     assert found == Evaluation({"test": INSIDE.limited(4)})(Gaussian(), CPU)

@@ -61,6 +61,27 @@ def test_metrics_have_every_step_and_every_evaluation_once(uninterrupted: Path) 
     assert len(list((uninterrupted / "tensorboard").iterdir())) == 1
 
 
+def test_steps_are_in_training_mode_and_what_is_watched_in_evaluation_mode(tmp_path: Path) -> None:
+    class Watching(Gaussian):
+        seen: tuple[str, ...] = ()
+
+        def log_prob(self, x: Tensor) -> Tensor:
+            what = "step" if torch.is_grad_enabled() else "evaluation"
+            self.seen += (f"{what} in {'training' if self.training else 'evaluation'} mode",)
+            return super().log_prob(x)
+
+        def sample(
+            self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0
+        ) -> Tensor:
+            self.seen += (f"samples in {'training' if self.training else 'evaluation'} mode",)
+            return super().sample(n, generator, temperature)
+
+    model = Watching()
+    trainer(tmp_path, model).train()
+    wanted = {"step in training mode", "evaluation in evaluation mode", "samples in evaluation mode"}
+    assert set(model.seen) == wanted
+
+
 def test_metrics_may_be_less_frequent_but_have_the_last_step(tmp_path: Path) -> None:
     trainer(tmp_path, log_every=5, evaluation=None).train()
     assert [line["step"] for line in metrics(tmp_path)] == [5, 10, 12]
