@@ -68,14 +68,19 @@ class _PlainScale(nn.Module):
 class _PlainStep(nn.Module):
     def __init__(self, step: FlowStep) -> None:
         super().__init__()
-        if not (isinstance(step.mixing, LUConv1x1) and isinstance(step.coupling, AffineCoupling)):
+        mixing, coupling, network = step.mixing, step.coupling, step.coupling.network
+        if not (
+            isinstance(mixing, LUConv1x1)
+            and isinstance(coupling, AffineCoupling)
+            and isinstance(network, CouplingNetwork)
+        ):
             raise ValueError(
                 "The plain Glow knows LU mixing and affine couplings only, "
-                f"got {type(step.mixing).__name__} and {type(step.coupling).__name__}."
+                f"got {type(mixing).__name__} and {type(coupling).__name__}."
             )
         self.norm = _PlainActNorm(step.actnorm)
-        self.mixing = _PlainMixing(step.mixing)
-        self.network = _PlainNetwork(step.coupling.network)
+        self.mixing = _PlainMixing(mixing)
+        self.network = _PlainNetwork(network)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x, log_det_norm = self.norm(x)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invglow.transforms.base import Transform
-from invglow.transforms.network import CouplingNetwork
+from invglow.transforms.network import Conditioner
 
 __all__ = ["AdditiveCoupling", "AffineCoupling", "Coupling", "halves"]
 
@@ -32,7 +32,7 @@ class Coupling(Transform):
 
     outputs_per_channel: int
 
-    def __init__(self, network: CouplingNetwork) -> None:
+    def __init__(self, network: Conditioner) -> None:
         super().__init__()
         self.network = network
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from invglow.transforms.actnorm import ActNorm
 
-__all__ = ["CouplingNetwork"]
+__all__ = ["LOG_SCALE_FACTOR", "Conditioner", "CouplingNetwork", "scaled_convolution"]
 
 LOG_SCALE_FACTOR = 3.0
 # Size of a hidden layer that is evaluated at once without gradients, 8 MB in float32. Larger ones leave the
@@ -17,7 +19,19 @@ LOG_SCALE_FACTOR = 3.0
 CACHED_NUMBERS = 2**21
 
 
-class CouplingNetwork(nn.Module):
+class Conditioner(nn.Module, ABC):
+    """What a coupling asks how to move one half of the channels, given the other."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C', H, W)."""
+
+    @abstractmethod
+    def forward_unfolded(self, x: Tensor) -> Tensor:
+        """Compute `forward` one operation at a time: the reference that tests compare with."""
+
+
+class CouplingNetwork(Conditioner):
     """conv 3x3 -> ActNorm -> ReLU -> conv 1x1 -> ActNorm -> ReLU -> conv 3x3, times exp(3 log_scale).
 
     `forward` folds each ActNorm, and the output scale, into the weights and bias of the convolution
@@ -60,12 +74,11 @@ class CouplingNetwork(nn.Module):
         return max(1, CACHED_NUMBERS // hidden_size)
 
     def _forward_at_once(self, x: Tensor) -> Tensor:
-        x = F.relu_(_scaled_convolution(x, self.conv_in.weight, self.norm_in.scale(), self.norm_in.loc))
-        x = F.relu_(_scaled_convolution(x, self.conv_mid.weight, self.norm_mid.scale(), self.norm_mid.loc))
-        return _scaled_convolution(x, self.conv_out.weight, self.output_scale(), self.bias_out)
+        x = F.relu_(scaled_convolution(x, self.conv_in.weight, self.norm_in.scale(), self.norm_in.loc))
+        x = F.relu_(scaled_convolution(x, self.conv_mid.weight, self.norm_mid.scale(), self.norm_mid.loc))
+        return scaled_convolution(x, self.conv_out.weight, self.output_scale(), self.bias_out)
 
     def forward_unfolded(self, x: Tensor) -> Tensor:
-        """Compute `forward` one operation at a time: the reference that tests compare with."""
         x = F.relu(self.norm_in(self.conv_in(x))[0])
         x = F.relu(self.norm_mid(self.conv_mid(x))[0])
         x = self.conv_out(x) + self.bias_out.view(1, -1, 1, 1)
@@ -76,7 +89,7 @@ class CouplingNetwork(nn.Module):
         return (LOG_SCALE_FACTOR * self.log_scale).exp()
 
 
-def _scaled_convolution(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def scaled_convolution(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Return scale * (conv(x) + shift) as one convolution that keeps the image size."""
     padding = weight.shape[-1] // 2
     return F.conv2d(x, weight * scale.view(-1, 1, 1, 1), scale * shift, padding=padding)

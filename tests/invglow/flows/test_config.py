@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from invglow.flows import GlowConfig, build_glow
+from invglow.transforms import CouplingNetwork
 from tests.properties import random_images
 
 
@@ -28,6 +29,7 @@ def test_sizes_are_those_of_the_flow() -> None:
     for scale in flow.scales:
         for step in scale.steps:
             network = step.coupling.network
+            assert isinstance(network, CouplingNetwork)
             assert network.conv_in.out_channels == network.conv_mid.out_channels == 7
     assert len(flow(random_images(1, 1, 8, 16).float())) == 2
 

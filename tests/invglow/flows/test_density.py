@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 
 from invglow.flows import MultiScaleFlow
+from invglow.transforms import CouplingNetwork
 from tests.invglow.flows.examples import VARIANTS, small_glow
 from tests.properties import jacobian, latents_and_log_det, random_images
 
@@ -63,7 +64,9 @@ def linear_glow(coupling: str) -> MultiScaleFlow:
     with torch.no_grad():
         for scale in flow.scales:
             for step in scale.steps:
-                step.coupling.network.conv_out.weight.zero_()
+                network = step.coupling.network
+                assert isinstance(network, CouplingNetwork)
+                network.conv_out.weight.zero_()
     return flow
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invglow.flows import MultiScaleFlow, initialize
-from invglow.transforms import ActNorm
+from invglow.transforms import ActNorm, CouplingNetwork
 from tests.invglow.flows.examples import VARIANTS, small_glow
 from tests.properties import contents, random_images
 
@@ -116,7 +116,9 @@ def test_bad_images_change_nothing(spoil: Callable[[Tensor], Tensor], sentence: 
 def test_a_failure_half_way_changes_nothing() -> None:
     flow = small_glow()
     before = contents(flow)
-    hook = flow.scales[1].steps[1].coupling.network.norm_mid.register_forward_hook(_fail)
+    network = flow.scales[1].steps[1].coupling.network
+    assert isinstance(network, CouplingNetwork)
+    hook = network.norm_mid.register_forward_hook(_fail)
     with pytest.raises(RuntimeError, match="out of memory"):
         initialize(flow, random_images(8, 3, 8, 4))
     hook.remove()
