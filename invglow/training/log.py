@@ -33,8 +33,9 @@ class TrainingLog:
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=start + 1, flush_secs=30)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Record numbers of a step."""
-        self._lines.write(json.dumps({"step": step, **values}) + "\n")
+        """Record numbers of a step; JSON has no NaN nor infinity, so these become null."""
+        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
         for name, value in values.items():
             if math.isfinite(value):  # it warns of others, at every step
                 self._board.add_scalar(name, value, step)

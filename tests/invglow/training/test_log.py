@@ -13,7 +13,12 @@ from invglow.training.log import TrainingLog
 
 
 def lines(run: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    found = (run / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line, parse_constant=refuse) for line in found]
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is not JSON")
 
 
 def write(run: Path, start: int, steps: range) -> None:
@@ -50,14 +55,25 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path, rest: str) -> None:
     assert [line["step"] for line in lines(tmp_path)] == [1, 2, 4]
 
 
-def test_a_number_that_is_not_finite_is_only_in_the_metrics(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_not_finite_is_null_in_the_metrics_and_not_in_tensorboard(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, value: float
 ) -> None:
     log = TrainingLog(tmp_path, 0)
-    log.scalars(1, {"loss": float("nan"), "skipped": 1.0})
+    log.scalars(1, {"loss/of/this/test": value, "skipped": 1.0})
     log.close()
-    assert str(lines(tmp_path)) == "[{'step': 1, 'loss': nan, 'skipped': 1.0}]"
+    assert lines(tmp_path) == [{"step": 1, "loss/of/this/test": None, "skipped": 1.0}]
     assert not caplog.records
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    assert b"loss/of/this/test" not in events.read_bytes()
+
+
+def test_lines_with_nulls_are_kept_when_training_goes_on(tmp_path: Path) -> None:
+    log = TrainingLog(tmp_path, 0)
+    log.scalars(1, {"loss": float("nan")})
+    log.close()
+    write(tmp_path, 1, range(2, 3))
+    assert lines(tmp_path) == [{"step": 1, "loss": None}, {"step": 2, "loss": 1.0}]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
