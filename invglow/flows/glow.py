@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invglow.flows.class_conditional import ClassConditionalFlow
+from invglow.flows.class_prior import ClassNormals
 from invglow.flows.multiscale import FlowScale, MultiScaleFlow
-from invglow.flows.prior import ElementwiseNormal
+from invglow.flows.prior import ElementwiseNormal, LatentPrior
 from invglow.transforms import (
     ActNorm,
     AdditiveCoupling,
@@ -47,6 +49,7 @@ class GlowConfig:
         hidden_channels: width of the coupling networks.
         mixing: how a step mixes channels, a key of `MIXINGS`.
         coupling: a key of `COUPLINGS`.
+        classes: classes with densities of their own (`ClassConditionalFlow`); 0 for a model without classes.
 
     Raises:
         ValueError: if a size is not positive, a name unknown or the image not divisible.
@@ -58,6 +61,7 @@ class GlowConfig:
     hidden_channels: int = 512
     mixing: str = "lu"
     coupling: str = "affine"
+    classes: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
@@ -70,6 +74,8 @@ class GlowConfig:
         for name in ("scales", "steps_per_scale", "hidden_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        if self.classes < 0 or self.classes == 1:
+            raise ValueError(f"classes must be 0 (without classes) or at least 2, got {self.classes}.")
         shape: tuple[int, ...] = self.image_shape
         if len(shape) != 3 or min(shape) < 1:
             raise ValueError(f"image_shape must be (channels, height, width), each at least 1, got {shape}.")
@@ -84,8 +90,13 @@ class GlowConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain data that `GlowConfig(**data)` reads back."""
-        return asdict(self)
+        """Return the settings as plain data that `GlowConfig(**data)` reads back.
+
+        Settings that came later are left out where they have no effect, so that configurations of runs that
+        were written before compare equal.
+        """
+        later = {"classes": 0}
+        return {name: value for name, value in asdict(self).items() if later.get(name) != value}
 
 
 def build_glow(config: GlowConfig) -> MultiScaleFlow:
@@ -100,9 +111,14 @@ def build_glow(config: GlowConfig) -> MultiScaleFlow:
         steps = [_build_step(config, channels) for _ in range(config.steps_per_scale)]
         is_last = i == config.scales - 1
         latent_channels = channels if is_last else channels // 2
-        scales.append(FlowScale(steps, ElementwiseNormal((latent_channels, height, width))))
+        scales.append(FlowScale(steps, _build_prior(config, (latent_channels, height, width))))
         channels //= 2
-    return MultiScaleFlow(scales, config.image_shape)
+    flow = ClassConditionalFlow if config.classes else MultiScaleFlow
+    return flow(scales, config.image_shape)
+
+
+def _build_prior(config: GlowConfig, shape: tuple[int, int, int]) -> LatentPrior:
+    return ClassNormals(config.classes, shape) if config.classes else ElementwiseNormal(shape)
 
 
 def _build_step(config: GlowConfig, channels: int) -> FlowStep:

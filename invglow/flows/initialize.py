@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from invglow.flows.multiscale import MultiScaleFlow
-from invglow.flows.prior import ElementwiseNormal
+from invglow.flows.prior import LatentPrior
 from invglow.transforms import ActNorm
 
 __all__ = ["initialize"]
@@ -39,14 +39,12 @@ def initialize(flow: MultiScaleFlow, images: Tensor) -> None:
     with _restored_on_failure(flow), _each_actnorm_fitted_from_its_input(flow):
         outputs = flow.forward_unfolded(images)
         for scale, output in zip(flow.scales, outputs, strict=True):
-            prior = scale.prior
-            if isinstance(prior, ElementwiseNormal):
-                prior.fit(output.latent)
+            scale.prior.fit(output.latent)
 
 
 @contextmanager
 def _restored_on_failure(flow: nn.Module) -> Iterator[None]:
-    normalizations = [module for module in flow.modules() if isinstance(module, ActNorm | ElementwiseNormal)]
+    normalizations = [module for module in flow.modules() if isinstance(module, ActNorm | LatentPrior)]
     before = [(p, p.clone()) for module in normalizations for p in module.parameters()]
     try:
         yield

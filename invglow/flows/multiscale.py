@@ -8,11 +8,11 @@ from typing import NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from invglow.flows.prior import ElementwiseNormal
+from invglow.flows.prior import LatentPrior
 from invglow.transforms import FlowStep, Squeeze
 from invglow.transforms.coupling import halves
 
-__all__ = ["FlowScale", "MultiScaleFlow", "ScaleOutput"]
+__all__ = ["FlowScale", "MultiScaleFlow", "ScaleOutput", "check_sampling"]
 
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
@@ -37,7 +37,7 @@ class ScaleOutput(NamedTuple):
 class FlowScale(nn.Module):
     """Squeeze, then the steps of one scale, then the prior of the latent that leaves here."""
 
-    def __init__(self, steps: Iterable[FlowStep], prior: ElementwiseNormal) -> None:
+    def __init__(self, steps: Iterable[FlowStep], prior: LatentPrior) -> None:
         super().__init__()
         self.squeeze = Squeeze()
         self.steps = _module_sequence(steps)
@@ -94,14 +94,24 @@ class MultiScaleFlow(nn.Module):
         return self._through_scales(x, folded=False)
 
     def _through_scales(self, x: Tensor, folded: bool) -> tuple[ScaleOutput, ...]:
+        latents, log_dets = self.latents(x, folded=folded)
+        return tuple(map(ScaleOutput, latents, log_dets, self.log_priors(latents)))
+
+    def latents(self, x: Tensor, *, folded: bool = True) -> tuple[list[Tensor], list[Tensor]]:
+        """Map images (B, C, H, W) to the latent and the log-determinant (B,) of each scale, finest first."""
         self._check_images(x)
-        outputs = []
+        latents, log_dets = [], []
         for i, scale in enumerate(self.scales):
             features, log_det = scale(x) if folded else scale.forward_unfolded(x)
             is_last = i == len(self.scales) - 1
             latent, x = (features, features) if is_last else halves(features)
-            outputs.append(ScaleOutput(latent, log_det, scale.prior.log_prob(latent)))
-        return tuple(outputs)
+            latents.append(latent)
+            log_dets.append(log_det)
+        return latents, log_dets
+
+    def log_priors(self, latents: Sequence[Tensor]) -> list[Tensor]:
+        """Return the share of each latent in the log-density of all of them, each (B,), in nats."""
+        return [scale.prior.log_prob(latent) for scale, latent in zip(self.scales, latents, strict=True)]
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) of shape (B,), in nats, of the continuous input."""
@@ -127,10 +137,7 @@ class MultiScaleFlow(nn.Module):
         Raises:
             ValueError: if `n` is less than 1 or `temperature` negative.
         """
-        if n < 1 or temperature < 0:
-            raise ValueError(
-                f"Sampling needs n >= 1 and temperature >= 0, got n={n}, temperature={temperature}."
-            )
+        check_sampling(n, temperature)
         latents = [scale.prior.sample(n, temperature, generator) for scale in self.scales]
         return self.inverse(latents)
 
@@ -146,12 +153,18 @@ class MultiScaleFlow(nn.Module):
             )
 
     def _check_latents(self, latents: Sequence[Tensor]) -> None:
-        expected = [tuple(scale.prior.loc.shape) for scale in self.scales]
+        expected = [scale.prior.latent_shape for scale in self.scales]
         if [tuple(latent.shape[1:]) for latent in latents] != expected:
             raise ValueError(
                 f"This flow takes one latent per scale, of shapes (B, C, H, W) with (C, H, W) = {expected}, "
                 f"got {[tuple(latent.shape) for latent in latents]}."
             )
+
+
+def check_sampling(n: int, temperature: float) -> None:
+    """Raise a ValueError unless `n` images can be drawn at `temperature`."""
+    if n < 1 or temperature < 0:
+        raise ValueError(f"Sampling needs n >= 1 and temperature >= 0, got n={n}, temperature={temperature}.")
 
 
 def _module_sequence(modules: Iterable[ModuleType]) -> Sequence[ModuleType]:

@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ElementwiseNormal"]
+__all__ = ["ElementwiseNormal", "LatentPrior", "standard_noise"]
 
 
-class ElementwiseNormal(nn.Module):
+class LatentPrior(nn.Module, ABC):
+    """The density of the latent of one scale, by an elementwise affine map to a standard normal.
+
+    Attributes:
+        loc: shifts; their last three dimensions are those of a latent, (C, H, W).
+        log_scale: logarithms of the scales, of the same shape.
+    """
+
+    loc: nn.Parameter
+    log_scale: nn.Parameter
+
+    @property
+    @abstractmethod
+    def latent_shape(self) -> tuple[int, ...]:
+        """Shape (C, H, W) of one latent."""
+
+    @abstractmethod
+    def fit(self, latent: Tensor, minimal_std: float = 1e-6) -> None:
+        """Set the parameters so that the batch (B, C, H, W) is standardised element by element.
+
+        Elements whose standard deviation is less than `minimal_std` are taken as constant: only shifted.
+        """
+
+    @abstractmethod
+    def log_prob(self, latent: Tensor) -> Tensor:
+        """Return the log-density of each latent, shape (B,), in nats."""
+
+    @abstractmethod
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Draw n latents (n, C, H, W) with the standard deviation times `temperature`."""
+
+
+class ElementwiseNormal(LatentPrior):
     """Independent normals, one per element: `exp(log_scale) * (latent + loc)` is standard normal.
 
     Args:
@@ -23,28 +56,31 @@ class ElementwiseNormal(nn.Module):
         self.loc = nn.Parameter(torch.zeros(*shape))
         self.log_scale = nn.Parameter(torch.zeros(*shape))
 
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        return tuple(self.loc.shape)
+
     @torch.no_grad()
     def fit(self, latent: Tensor, minimal_std: float = 1e-6) -> None:
-        """Set loc and log_scale so that the batch (B, C, H, W) is standardised element by element.
-
-        Elements whose standard deviation is less than `minimal_std` are taken as constant: only shifted.
-        """
         std, mean = torch.std_mean(latent, dim=0, correction=0)
         self.loc.copy_(-mean)
         self.log_scale.copy_(-std.where(std >= minimal_std, 1.0).log())
 
     def log_prob(self, latent: Tensor) -> Tensor:
-        """Return the log-density of each latent, shape (B,), in nats."""
         standard = (latent + self.loc) * self.log_scale.exp()
         constant = self.log_scale.sum() - 0.5 * math.log(2 * math.pi) * self.loc.numel()
         return constant - 0.5 * standard.square().sum(dim=(1, 2, 3))
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw n latents (n, C, H, W) with the standard deviation times `temperature`.
+        noise = standard_noise((n, *self.loc.shape), self.loc, generator)
+        return temperature * noise * (-self.log_scale).exp() - self.loc
 
-        The noise is drawn on the generator's device (CPU without one), so that a seed gives the
-        same images on every device.
-        """
-        device = generator.device if generator is not None else torch.device("cpu")
-        noise = torch.randn(n, *self.loc.shape, generator=generator, device=device, dtype=self.loc.dtype)
-        return temperature * noise.to(self.loc.device) * (-self.log_scale).exp() - self.loc
+
+def standard_noise(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draw standard normal noise of a shape, of the type and on the device of `like`.
+
+    It is drawn on the generator's device (CPU without one), so that a seed gives the same noise on every
+    device.
+    """
+    device = generator.device if generator is not None else torch.device("cpu")
+    return torch.randn(*shape, generator=generator, device=device, dtype=like.dtype).to(like.device)
