@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from anomaly_methods.extractors.gradient_norms.pull_back import pull_back
 
 __all__ = ["Bundle", "bundles_of"]
@@ -54,14 +53,14 @@ class Bundle:
         self._roots.append(root)
         self._gradients.append(gradient)
 
-    def squared_norms(self) -> dict[int, Tensor]:
-        """Pull back and return {id of parameter: (groups,)}."""
+    def gradients(self) -> dict[int, Tensor]:
+        """Pull back and return {id of parameter: (groups, *shape)}."""
         self.is_done = True
         if not self._roots or not self._parameters:
             return {}
         found = pull_back(self._roots, self._gradients, list(self._parameters.values()))
         self._roots, self._gradients = [], []
-        return {key: squared_norms(gradient) for key, gradient in zip(self._parameters, found, strict=True)}
+        return dict(zip(self._parameters, found, strict=True))
 
 
 def bundles_of(roots: Mapping[Key, tuple[Tensor, list[Tensor]]]) -> dict[Key, Bundle]:

@@ -1,4 +1,4 @@
-"""The squared norm of every parameter's gradient for every group of images, from one pass over the batch."""
+"""What is wanted of every parameter's gradient for every group of images, from one pass over the batch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.base import require_shape
-from anomaly_methods.extractors.gradient_norms.fallback import fallback_squared_norms, say_once
+from anomaly_methods.extractors.gradient_norms.fallback import fallback_measured, say_once
 from anomaly_methods.extractors.gradient_norms.graph import Leaves
 from anomaly_methods.extractors.gradient_norms.kinds import Kind
+from anomaly_methods.extractors.gradient_norms.measures import Measure, Visitor, squared_norm, visiting
 from anomaly_methods.extractors.gradient_norms.parameters import group_count, trainable_parameters
+from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
 from anomaly_methods.extractors.gradient_norms.plan import Plan
 from anomaly_methods.extractors.gradient_norms.trace import Trace, UntraceableError
 from anomaly_methods.extractors.gradient_norms.tracing import Tracing
 from models.base import GenerativeModel
 
-__all__ = ["covered_squared_norms", "squared_gradient_norms"]
+__all__ = ["covered_squared_norms", "squared_gradient_norms", "visit_gradients"]
+
+_NUMBERS_AT_A_TIME = 1 << 25  # of the gradients of one tensor, which a visitor sees at once
 
 
 def squared_gradient_norms(
@@ -26,7 +30,7 @@ def squared_gradient_norms(
     """Return `f_l = || grad_l of the sum over a group of log p(x_b) ||^2` for every parameter tensor l.
 
     One forward and one backward pass over the whole batch, through the model's own `log_prob`. Tensors that
-    no rule covers are computed apart, by `fallback_squared_norms`, which is logged.
+    no rule covers are computed apart, by `fallback_measured`, which is logged.
 
     Args:
         model: in evaluation mode; an image's log_prob may not depend on the others of the batch.
@@ -46,20 +50,61 @@ def squared_gradient_norms(
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
         Detection (Dauncey et al., 2024).
     """
-    found, uncovered = covered_squared_norms(model, x, group_size)
+    return _measured(model, x, group_size, squared_norm, apart)
+
+
+def visit_gradients(
+    model: GenerativeModel, x: Tensor, visitor: Visitor, group_size: int = 1, *, apart: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Show a visitor the gradients of every parameter tensor, as `squared_gradient_norms` finds them.
+
+    The gradients of one tensor exist at a time: the batch is taken in pieces of at most 128 MB (in float32)
+    of those of the largest tensor. Each tensor is shown once for every piece.
+
+    Args:
+        model: in evaluation mode; an image's log_prob may not depend on the others of the batch.
+        x: images (B, C, H, W) in [-1/2, 1/2), B a multiple of the group size.
+        visitor: called with a parameter's name and its gradients (groups, *shape), returns (groups,).
+        group_size: consecutive images whose log-likelihoods are summed before differentiating.
+        apart: names of parameters that are left to the fallback although rules cover them.
+
+    Returns:
+        {parameter name: (B // group_size,)}: what the visitor returned.
+
+    Raises:
+        ValueError: as `squared_gradient_norms`.
+    """
+    group_count(len(x), group_size)
+    largest = max(parameter.numel() for parameter in trainable_parameters(model).values())
+    pieces = x.split(max(1, _NUMBERS_AT_A_TIME // largest) * group_size)
+    found = [_measured(model, piece, group_size, visiting(visitor), apart) for piece in pieces]
+    return {name: torch.cat([part[name] for part in found]) for name in found[0]}
+
+
+def covered_squared_norms(
+    model: GenerativeModel, x: Tensor, group_size: int = 1
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Compute what the rules cover; return it, and {parameter name: why not} of the rest."""
+    return _covered(model, x, group_size, squared_norm, ())
+
+
+def _measured(
+    model: GenerativeModel, x: Tensor, group_size: int, measure: Measure, apart: Collection[str]
+) -> dict[str, Tensor]:
+    found, uncovered = _covered(model, x, group_size, measure, apart)
     if uncovered:
         _say(model, uncovered)
     if others := [*uncovered, *(name for name in apart if name not in uncovered)]:
-        found |= fallback_squared_norms(model, x, group_size, others)
+        found |= fallback_measured(model, x, group_size, others, measure)
     return {name: found[name] for name in trainable_parameters(model)}
 
 
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
-def covered_squared_norms(
-    model: GenerativeModel, x: Tensor, group_size: int = 1
+def _covered(
+    model: GenerativeModel, x: Tensor, group_size: int, measure: Measure, apart: Collection[str]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Compute what the rules cover; return it, and {parameter name: why not} of the rest."""
+    """Measure what the rules cover and is not to be left apart; return it, and why they do not the rest."""
     groups = group_count(len(x), group_size)
     parameters = trainable_parameters(model)
     trace = Trace(len(x), groups, list(parameters.values()), x.device)
@@ -68,18 +113,24 @@ def covered_squared_norms(
     except UntraceableError as reason:
         return {}, dict.fromkeys(parameters, str(reason))
     reasons = _uncovered(trace, log_prob)
-    names = {id(parameter): name for name, parameter in parameters.items()}
-    wanted = [
-        parameter for key, parameter in zip(names, parameters.values(), strict=True) if key not in reasons
-    ]
-    plan = Plan(trace, wanted)
+    uncovered = {
+        name: reasons[id(parameter)] for name, parameter in parameters.items() if id(parameter) in reasons
+    }
+    wanted = {n: parameter for n, parameter in parameters.items() if n not in uncovered and n not in apart}
+    plan = Plan(trace, wanted, measure)
     trace.deliver = plan.deliver
     if log_prob.requires_grad:
         torch.autograd.grad(log_prob, trace.anchor, torch.ones_like(log_prob), allow_unused=True)
-    norms = plan.squared_norms()
-    zeros = torch.zeros(groups, dtype=torch.float64, device=x.device)
-    found = {names[id(parameter)]: norms.get(id(parameter), zeros) for parameter in wanted}
-    return found, {names[key]: reason for key, reason in reasons.items() if key in names}
+    found = plan.measured()
+    for name, parameter in wanted.items():
+        if name not in found:
+            found[name] = measure(name, _zeros(parameter, groups), None)
+    return found, uncovered
+
+
+def _zeros(parameter: Tensor, groups: int) -> DenseGradient:
+    """Return the gradient of a parameter that no image reached."""
+    return DenseGradient(parameter.new_zeros(1).expand(groups, *parameter.shape))
 
 
 def _traced(model: GenerativeModel, x: Tensor, trace: Trace) -> Tensor:

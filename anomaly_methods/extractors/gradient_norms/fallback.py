@@ -6,36 +6,56 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
-from anomaly_methods.extractors.gradient_norms.reference import reference_squared_norms
-from anomaly_methods.extractors.gradient_norms.vmapped import vmapped_squared_norms
+from anomaly_methods.extractors.gradient_norms.measures import Measure
+from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
+from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
+from anomaly_methods.extractors.gradient_norms.reference import reference_gradients
+from anomaly_methods.extractors.gradient_norms.vmapped import NUMBERS_AT_A_TIME, vmapped_gradients
 from models.base import GenerativeModel
 
-__all__ = ["fallback_squared_norms", "say_once"]
+__all__ = ["fallback_measured", "say_once"]
 
 logger = logging.getLogger(__name__)
 
 
-def fallback_squared_norms(
-    model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]
+def fallback_measured(
+    model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str], measure: Measure
 ) -> dict[str, Tensor]:
-    """Compute `squared_gradient_norms` of some parameters in a pass of their own.
+    """Measure the gradients of some parameters in passes of their own, over as many groups as fit in memory.
 
     Args:
         model: in evaluation mode.
         x: images (B, C, H, W).
         group_size: of images.
         names: of the parameters.
+        measure: what to take of the gradients.
     """
+    parameters = trainable_parameters(model)
+    size = sum(parameters[name].numel() for name in names)
+    pieces = x.split(max(1, NUMBERS_AT_A_TIME // size) * group_size)
+    found = [_measured_at_once(model, piece, group_size, names, measure) for piece in pieces]
+    return {name: torch.cat([part[name] for part in found]) for name in names}
+
+
+def _measured_at_once(
+    model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str], measure: Measure
+) -> dict[str, Tensor]:
+    gradients = _gradients(model, x, group_size, names)
+    return {name: measure(name, DenseGradient(gradients.pop(name)), None) for name in names}
+
+
+def _gradients(model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]) -> dict[str, Tensor]:
     try:
-        return vmapped_squared_norms(model, x, group_size, names)
+        return vmapped_gradients(model, x, group_size, names)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         say_once(
             f"torch.func cannot differentiate {type(model).__name__} ({str(error).splitlines()[0]}): "
             "these tensors take one backward pass per group."
         )
-    return reference_squared_norms(model, x, group_size, names)
+    return reference_gradients(model, x, group_size, names)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from anomaly_methods.extractors.base import require_shape
 from anomaly_methods.extractors.gradient_norms.parameters import group_count, trainable_parameters
 from models.base import GenerativeModel
 
-__all__ = ["reference_squared_norms"]
+__all__ = ["reference_gradients", "reference_squared_norms"]
 
 
 def reference_squared_norms(
@@ -33,17 +33,36 @@ def reference_squared_norms(
     Raises:
         ValueError: the batch is no multiple of the group size, or log_prob is not (B,).
     """
-    groups = group_count(len(x), group_size)
-    parameters = trainable_parameters(model)
-    if names is not None:
-        parameters = {name: parameters[name] for name in names}
-    rows = [_of_one_group(model, group, parameters) for group in x.tensor_split(groups)]
+    parameters = _chosen(model, names)
+    groups = x.tensor_split(group_count(len(x), group_size))
+    rows = [
+        torch.stack([gradient.double().square().sum() for gradient in gradients])
+        for gradients in (_of_one_group(model, group, parameters) for group in groups)
+    ]
     return dict(zip(parameters, torch.stack(rows, dim=1), strict=True))
 
 
-def _of_one_group(model: GenerativeModel, group: Tensor, parameters: dict[str, Tensor]) -> Tensor:
+def reference_gradients(
+    model: GenerativeModel, x: Tensor, group_size: int = 1, names: Iterable[str] | None = None
+) -> dict[str, Tensor]:
+    """Return the gradients themselves, {parameter name: (B // group_size, *shape)}, all of them at once.
+
+    Arguments and errors as for `reference_squared_norms`.
+    """
+    parameters = _chosen(model, names)
+    groups = x.tensor_split(group_count(len(x), group_size))
+    rows = [_of_one_group(model, group, parameters) for group in groups]
+    return dict(zip(parameters, map(torch.stack, zip(*rows, strict=True)), strict=True))
+
+
+def _chosen(model: GenerativeModel, names: Iterable[str] | None) -> dict[str, Tensor]:
+    parameters = trainable_parameters(model)
+    return parameters if names is None else {name: parameters[name] for name in names}
+
+
+def _of_one_group(model: GenerativeModel, group: Tensor, parameters: dict[str, Tensor]) -> tuple[Tensor, ...]:
     with torch.enable_grad():
         log_prob = model.log_prob(group)
         require_shape(log_prob, (len(group),), "log_prob")
-        gradients = torch.autograd.grad(log_prob.sum(), list(parameters.values()), materialize_grads=True)
-    return torch.stack([gradient.double().square().sum() for gradient in gradients])
+        total = log_prob.sum()
+        return torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)

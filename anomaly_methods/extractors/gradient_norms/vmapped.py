@@ -14,9 +14,10 @@ from anomaly_methods.extractors.gradient_norms.parameters import group_count, tr
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from models.base import GenerativeModel
 
-__all__ = ["vmapped_squared_norms"]
+__all__ = ["NUMBERS_AT_A_TIME", "vmapped_gradients", "vmapped_squared_norms"]
 
-_NUMBERS_AT_A_TIME = 1 << 27  # of gradients that exist at once
+NUMBERS_AT_A_TIME = 1 << 27
+"""Numbers of gradients that exist at once: 512 MB in float32."""
 
 
 def vmapped_squared_norms(
@@ -33,6 +34,22 @@ def vmapped_squared_norms(
     Raises:
         RuntimeError: or another error of torch.func, if the model does something that it cannot trace.
     """
+    size = sum(trainable_parameters(model)[name].numel() for name in names)
+    pieces = x.split(max(1, NUMBERS_AT_A_TIME // size) * group_size)
+    found = []
+    for piece in pieces:
+        gradients = vmapped_gradients(model, piece, group_size, names)
+        found.append({name: squared_norms(gradient) for name, gradient in gradients.items()})
+    return {name: torch.cat([part[name] for part in found]) for name in names}
+
+
+def vmapped_gradients(
+    model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]
+) -> dict[str, Tensor]:
+    """Return the gradients themselves, {parameter name: (groups, *shape)}, all of them at once.
+
+    Arguments and errors as for `vmapped_squared_norms`.
+    """
     parameters = trainable_parameters(model)
     chosen = {f"model.{name}": parameters[name].detach() for name in names}
     module = _LogProb(model)
@@ -41,13 +58,9 @@ def vmapped_squared_norms(
         summed: Tensor = functional_call(module, values, group)
         return summed
 
-    def norms(group: Tensor) -> dict[str, Tensor]:
-        return {name: squared_norms(g[None])[0] for name, g in grad(log_prob)(chosen, group).items()}
-
-    size = sum(parameter.numel() for parameter in chosen.values())
     groups = x.reshape(group_count(len(x), group_size), group_size, *x.shape[1:])
     with torch.enable_grad(), _AnyMemoryFormat():
-        found = vmap(norms, chunk_size=max(1, _NUMBERS_AT_A_TIME // size))(groups)
+        found = vmap(grad(log_prob), in_dims=(None, 0))(chosen, groups)
     return {name: found[f"model.{name}"] for name in names}
 
 

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
-from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms
+from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms, visit_gradients
+from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
+from anomaly_methods.extractors.gradient_norms.reference import reference_gradients
 from invglow.flows import GlowConfig
 from invglow.flows.glow import COUPLINGS, MIXINGS
 from models.base import GenerativeModel
@@ -39,6 +41,19 @@ def assert_exact(
         floor = 1e-2 * value.amax() + 1e-5 * TOLERANCES[dtype] * largest
         error = (found[name] - value).abs() / (value + floor)
         assert error.max() <= TOLERANCES[dtype], f"{name}: {found[name]} instead of {value}"
+    assert_visited(model, x, group_size, TOLERANCES[dtype])
+
+
+def assert_visited(model: GenerativeModel, x: Tensor, group_size: int, tolerance: float) -> None:
+    """Compare the gradients themselves, whose norms alone say nothing about the order of their entries."""
+    expected = reference_gradients(model, x, group_size)
+    norms = {name: squared_norms(value) for name, value in expected.items()}
+    largest = torch.stack(list(norms.values())).amax()
+    errors = visit_gradients(model, x, lambda name, g: squared_norms(g - expected[name]), group_size)
+    assert list(errors) == list(expected)
+    for name, error in errors.items():
+        scale = norms[name] + 1e-2 * norms[name].amax() + 1e-4 * largest
+        assert (error <= tolerance**2 * scale).all(), f"{name}: {(error / scale).sqrt()}"
 
 
 @pytest.mark.parametrize("group_size", [1, 2])
