@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
@@ -197,17 +197,27 @@ def _torch_bytes(content: Mapping[str, Any]) -> bytes:
 
 
 def _rotate(run: Path) -> None:
-    """Rename newest -> previous, then incoming -> newest.
+    """Rename newest -> previous, then incoming -> newest; a damaged newest one is replaced, never kept.
 
     A kill in between loses nothing, and another call does what is left.
     """
     incoming, newest, previous = (run / place for place in PLACES)
     previous.mkdir(exist_ok=True)
     # The manifest moves last, so where it is missing the first half was done before.
-    if (newest / MANIFEST).exists():
+    if (newest / MANIFEST).exists() and _newest_is_whole(run):
         _move(newest, previous)
     _move(incoming, newest)
     shutil.rmtree(incoming)
+
+
+def _newest_is_whole(run: Path) -> bool:
+    """Return whether the newest checkpoint is intact, be it half moved to `previous/`."""
+    _, newest, previous = PLACES
+    try:
+        manifest = _manifest_in(run, newest)
+    except ValueError:
+        return False
+    return manifest is not None and not _locate(run, manifest["sha256"], (newest, previous))[1]
 
 
 def _move(source: Path, target: Path) -> None:
@@ -244,11 +254,13 @@ def _bare_weights(run: Path) -> Path:
     return path
 
 
-def _locate(run: Path, sha256: Mapping[str, str]) -> tuple[dict[str, Path], list[str]]:
+def _locate(
+    run: Path, sha256: Mapping[str, str], places: Sequence[str] = PLACES
+) -> tuple[dict[str, Path], list[str]]:
     """Return where each file with its checksum lies, and the names of those that lie nowhere."""
     files: dict[str, Path] = {}
     for name, expected in sha256.items():
-        candidates = (run / place / name for place in PLACES)
+        candidates = (run / place / name for place in places)
         match = next(
             (path for path in candidates if path.is_file() and sha256_of_file(path) == expected), None
         )

@@ -282,6 +282,29 @@ def test_training_goes_on_over_a_damaged_checkpoint(tmp_path: Path) -> None:
     assert assert_whole(tmp_path, {2}) == 2
 
 
+@pytest.mark.parametrize("harm", [truncate, empty, change_a_byte, remove])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_checkpoint_never_takes_the_place_of_an_intact_one(
+    tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    """Damage, a save that is killed at any moment, damage again: the one that was gone on from is left."""
+    template = tmp_path / "damaged"
+    save(template, 1)
+    save(template, 2)
+    harm(template / name)
+    for operation in itertools.count():
+        run = tmp_path / str(operation)
+        shutil.copytree(template, run)
+        killed = save_killed(run, 3, operation)
+        assert assert_whole(run, {1, 3}) == 3 or killed
+        if (run / name).exists():
+            truncate(run / name)
+        shutil.rmtree(run / "incoming", ignore_errors=True)
+        assert assert_whole(run, {1}) == 1
+        if not killed:
+            break
+
+
 # --- nothing is executed -----------------------------------------------------------------------
 
 

@@ -149,10 +149,29 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_used(
     with pytest.raises(Killed):
         trainer(tmp_path, Gaussian(killed_in=8)).train()
     damaged = tmp_path / "training_state.pt"
-    damaged.write_bytes(damaged.read_bytes()[:-10])
+    cut(damaged)
     assert trainer(tmp_path).train().steps_before == 3
     assert f"step 6 is damaged: {damaged} is missing, truncated or changed" in capsys.readouterr().err
     assert_same_weights(load_weights(tmp_path), load_weights(uninterrupted))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training_state.pt", "checkpoint.json"])
+def test_damage_after_damage_still_leaves_the_checkpoint_that_was_gone_on_from(
+    tmp_path: Path, uninterrupted: Path, name: str
+) -> None:
+    with pytest.raises(Killed):
+        trainer(tmp_path, Gaussian(killed_in=8)).train()
+    cut(tmp_path / name)
+    with pytest.raises(Killed):
+        trainer(tmp_path, Gaussian(killed_in=4)).train()  # in step 7, right after the checkpoint of step 6
+    cut(tmp_path / name)
+    assert trainer(tmp_path).train().steps_before == 3
+    assert_same_weights(load_weights(tmp_path), load_weights(uninterrupted))
+    assert metrics(tmp_path) == metrics(uninterrupted)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
 
 
 def test_preparation_is_for_a_fresh_training_only(tmp_path: Path) -> None:
