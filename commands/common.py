@@ -9,6 +9,7 @@ from typing import Any
 import folder_locations
 
 __all__ = [
+    "HelpFormatter",
     "add_command",
     "add_device",
     "add_download",
@@ -29,13 +30,13 @@ def add_command(
         help=summary.replace("%", "%%"),
         description=summary,
         epilog=f"Example:\n{example}",
-        formatter_class=_HelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.set_defaults(function=function)
     return parser
 
 
-class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     """Shows defaults, where there are any, and keeps the line breaks of the example."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:

@@ -17,16 +17,26 @@ if TYPE_CHECKING:
 
     from anomaly_methods.extractors.base import Extractor
     from anomaly_methods.statistics import Statistics
+    from invglow.data.image_set import ImageSet
     from models.base import GenerativeModel
 
 # Kinds of statistics: log p(x) in total and per scale, and its squared gradient norms per parameter tensor.
 KINDS = ("likelihood", "gradients")
 
-__all__ = ["KINDS", "Computation", "add_computation", "computation_of"]
+__all__ = ["KINDS", "Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
 
 
 def add_computation(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how statistics are computed."""
+    group = add_selection(parser)
+    group.add_argument(
+        "--group-size", type=int, default=1, metavar="B", help="judge B images at a time, together"
+    )
+    group.add_argument("--batch-size", type=int, default=128, metavar="N", help="images at a time")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options that say which images, prepared how, in a group of the help that is returned."""
     group = parser.add_argument_group("how statistics are computed")
     group.add_argument("--split", default="test", choices=("train", "test"), help="which images of the sets")
     group.add_argument("--limit", type=int, metavar="N", help="the first N images of each set only")
@@ -39,11 +49,8 @@ def add_computation(parser: argparse.ArgumentParser) -> None:
         help="0: bin centres; N: mean over N draws of noise",
     )
     group.add_argument("--seed", type=int, default=0, metavar="N", help="of noise, halves and bootstrap")
-    group.add_argument(
-        "--group-size", type=int, default=1, metavar="B", help="judge B images at a time, together"
-    )
-    group.add_argument("--batch-size", type=int, default=128, metavar="N", help="images at a time")
     group.add_argument("--recompute", action="store_true", help="compute again what is there")
+    return group
 
 
 @dataclass(frozen=True)
@@ -63,12 +70,20 @@ class Computation:
 
     def statistics(self, run: RunModel, spec: str, kind: str = "likelihood") -> Statistics:
         """Return statistics, one of `KINDS`, of a run on a set, from its folder where they are there."""
+        return self.of_images(run, self.images(run, spec), self.path(run, spec, kind), kind)
+
+    def images(self, run: RunModel, spec: str) -> ImageSet:
+        """Return the images of a set that the statistics are about, prepared for the run's model."""
+        images: ImageSet = images_for_run(
+            run.folder, spec, self.split, grey=self.grey, download=self.download
+        )
+        return images if self.limit is None else images.limited(self.limit)
+
+    def of_images(self, run: RunModel, images: ImageSet, path: Path, kind: str = "likelihood") -> Statistics:
+        """Return statistics, one of `KINDS`, of images at hand, from `path` where they are there."""
         from anomaly_methods.extractors.extraction import Extraction
         from anomaly_methods.extractors.run import load_or_extract
 
-        images = images_for_run(run.folder, spec, self.split, grey=self.grey, download=self.download)
-        if self.limit is not None:
-            images = images.limited(self.limit)
         extraction = Extraction(
             model=run.model,
             image_set=images,
@@ -80,18 +95,19 @@ class Computation:
         )
         return load_or_extract(
             extraction,
-            self.path(run, spec, kind),
+            path,
             recompute=self.recompute,
             batch_size=self.batch_size,
             device=self.device,
             progress=True,
         )
 
-    def path(self, run: RunModel, spec: str, kind: str) -> Path:
-        """Return where the statistics of this computation lie in a run's folder."""
+    def path(self, run: RunModel, spec: str, kind: str, part: str = "") -> Path:
+        """Return where the statistics of this computation lie in a run's folder; `part` names some images."""
         settings = [
             self.split,
             f"first{self.limit}" if self.limit else "",
+            part,
             "grey" if self.grey else "",
             f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws else "",
             f"groups{self.group_size}" if self.group_size != 1 else "",

@@ -7,15 +7,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from commands.choosing import general_model, kinds_of, known_methods, models_by_role, needed_sources
 from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import Computation, RunModel, add_computation, computation_of
+from commands.reporting import dropped
 from invglow.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from anomaly_methods.methods.base import AnomalyMethod
-    from anomaly_methods.methods.sources import Source, SourceStatistics
+    from anomaly_methods.methods.sources import SourceStatistics
     from anomaly_methods.metrics import NonFinite
     from anomaly_methods.table import Row
 
@@ -66,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--json names the JSON file, and the CSV is written beside it; got {results}.")
     computation = computation_of(arguments)
     specific = RunModel(existing_run(arguments.run), computation.device)
-    general = _general(specific, arguments.general)
+    general = general_model(specific, arguments.general)
     sets = [arguments.in_distribution, *arguments.out_of_distribution]
     rows = evaluate_run(
         computation, specific, general, sets, method_names=arguments.method, nonfinite=arguments.nonfinite
@@ -87,13 +89,14 @@ def evaluate_run(
     """Return the rows of the table for image sets of which the first is the in-distribution one."""
     from anomaly_methods.evaluation import evaluate
 
-    chosen = _known_methods(method_names)
-    models = {"specific": specific} if general is None else {"specific": specific, "general": general}
-    needed = _needed(chosen, models)
+    chosen = known_methods(method_names)
+    models = models_by_role(specific, general)
+    needed = needed_sources(chosen, models)
     inside, *outside = (
         {source: computation.statistics(models[source.role], spec, source.kind) for source in needed}
         for spec in sets
     )
+    _tell_dropped(sets, [inside, *outside])
     return evaluate(
         chosen or _usable(inside, general), inside, outside, nonfinite=nonfinite, seed=computation.seed
     )
@@ -112,36 +115,10 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
     print(f"Written: {path} and {csv}")
 
 
-def _general(specific: RunModel, name: str | None) -> RunModel | None:
-    """Return the general model that was named, or else the best that the run knows of."""
-    from models.runs import general_run_of
-
-    if name is not None:
-        return RunModel(existing_run(name), specific.device)
-    folder = general_run_of(specific.folder)
-    if folder is None:
-        print("No general model is known for this run (train with --base, or name one with --general).")
-        return None
-    if folder.parent != specific.folder:
-        print(f"General model: {folder}, which was not trained on as long as {specific.folder}.")
-    return RunModel(folder, specific.device)
-
-
-def _known_methods(names: Sequence[str] | None) -> list[AnomalyMethod]:
-    """Look the methods up before anything is computed, so that a misspelt one costs no time."""
-    from anomaly_methods.methods.registry import get_method
-
-    return [get_method(name) for name in names or ()]
-
-
-def _needed(methods: Sequence[AnomalyMethod], models: Mapping[str, RunModel]) -> list[Source]:
-    """Return the statistics that the methods need; without methods, the likelihoods by every model."""
-    from anomaly_methods.methods.sources import Source
-
-    if not methods:
-        return [Source(role, "likelihood") for role in models]
-    wanted = {source: None for method in methods for source in method.sources.values()}
-    return [source for source in wanted if source.role in models]
+def _tell_dropped(sets: Sequence[str], found: Sequence[SourceStatistics]) -> None:
+    for spec, statistics in zip(sets, found, strict=True):
+        if sentence := dropped(next(iter(statistics.values()))):
+            print(f"{spec}: {sentence}")
 
 
 def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyMethod]:
@@ -150,8 +127,8 @@ def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyM
     usable = usable_methods(inside)
     names = {method.name for method in usable}
     rest = [method for method in METHODS.values() if method.name not in names]
-    gradients = [method.name for method in rest if _kinds(method) != {"likelihood"}]
-    others = [method.name for method in rest if _kinds(method) == {"likelihood"}]
+    gradients = [method.name for method in rest if kinds_of(method) != {"likelihood"}]
+    others = [method.name for method in rest if kinds_of(method) == {"likelihood"}]
     if others and general is None:
         print(f"Left out, for want of a general model or of scales: {', '.join(others)}.")
     print(f"Left out, since they take longer; name them with --method: {', '.join(gradients)}.")
@@ -167,7 +144,3 @@ def _enough_rows(methods: Sequence[AnomalyMethod], rows: int) -> list[AnomalyMet
         if rows < least:
             print(f"Left out, since {rows} in-distribution rows are too few (at least {least}): {name}.")
     return [method for method in methods if needs.get(method.name, 0) <= rows]
-
-
-def _kinds(method: AnomalyMethod) -> set[str]:
-    return {source.kind for source in method.sources.values()}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import KINDS, RunModel, add_computation, computation_of
-
-if TYPE_CHECKING:
-    from anomaly_methods.statistics import Statistics
+from commands.reporting import print_statistics
 
 __all__ = ["add_parser"]
 
@@ -47,30 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     for spec in arguments.data:
         for kind in arguments.statistics:
             statistics = computation.statistics(model, spec, kind)
-            print(f"{spec}: {_summary(statistics)}, {computation.path(model, spec, kind)}")
-            _tell_rest(statistics)
+            print_statistics(spec, statistics, computation.path(model, spec, kind))
     print(f"Next: python main.py evaluate --run {model.folder} --help")
     return 0
-
-
-def _summary(statistics: Statistics) -> str:
-    import numpy as np
-
-    from invglow.data.preprocessing import bits_per_dim
-
-    meta = statistics.meta
-    alone = meta.group_size == 1
-    rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
-    if meta.kind != "likelihood":
-        return f"{rows}, {len(statistics.values)} tensors"
-    dimensions = meta.group_size * int(np.prod(meta.image_shape))
-    return f"{rows}, {np.mean(bits_per_dim(statistics.value('log_prob'), dimensions)):.3f} bits/dim"
-
-
-def _tell_rest(statistics: Statistics) -> None:
-    """Say what was left out and what is not finite."""
-    if statistics.meta.dropped:
-        print(f"  left out: the last {statistics.meta.dropped} images, which make no whole group")
-    bad = {name: count for name, count in statistics.nonfinite().items() if count}
-    if bad:
-        print("  not finite: " + ", ".join(f"{name} {count}" for name, count in bad.items()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,14 +35,17 @@ class Outcome:
 
 
 class Call:
-    """Runs main.py inside this process."""
+    """Runs main.py, or another program, inside this process."""
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], program: Callable[[Sequence[str]], int] = main.main
+    ) -> None:
         self._capsys = capsys
+        self._program = program
 
     def __call__(self, *arguments: str | Path) -> Outcome:
         self._capsys.readouterr()
-        code = main.main([str(argument) for argument in arguments])
+        code = self._program([str(argument) for argument in arguments])
         out, err = self._capsys.readouterr()
         return Outcome(code, out, err)
 

@@ -135,6 +135,24 @@ def test_a_method_on_gradients_computes_what_it_needs(copied: Hierarchy, call: C
     assert all(file.endswith("gradients.npz") for file in files)
 
 
+def test_groups_are_computed_and_the_images_of_no_whole_group_are_counted(
+    copied: Hierarchy, call: Call
+) -> None:
+    name = "gradients_L2_norms_gaussian"
+    outcome = call(*command(copied, "--method", name, "--group-size", "2", "--limit", "49"))
+    assert outcome.code == 0
+    (row,) = rows(copied.specific / "evaluation.json")
+    assert (row["method"], row["group_size"], row["n_in"], row["n_out"]) == (name, 2, 12, 5)
+    said = [line for line in outcome.out.splitlines() if "left out" in line]
+    assert said == [f"{copied.inside}: left out: the last 1 images, which make no whole group"]
+    assert all("groups2-gradients" in path.name for path in (copied.specific / "statistics").iterdir())
+
+
+def test_a_set_too_small_for_one_group_is_refused(copied: Hierarchy, call: Call) -> None:
+    outcome = call(*command(copied, "--method", "typicality", "--group-size", "51"))
+    assert "has 50 images, too few for one group of 51" in outcome.refusal()
+
+
 def test_a_method_that_needs_more_images_is_left_out_unless_named(copied: Hierarchy, call: Call) -> None:
     outcome = call(*command(copied, "--limit", "8"))
     assert outcome.code == 0

@@ -1,0 +1,43 @@
+"""What commands say about statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from anomaly_methods.statistics import Statistics
+
+__all__ = ["dropped", "print_statistics"]
+
+
+def print_statistics(spec: str, statistics: Statistics, path: Path) -> None:
+    """Say how much there is, where, what was left out and what is not finite."""
+    print(f"{spec}: {_summary(statistics)}, {path}")
+    if sentence := dropped(statistics):
+        print(f"  {sentence}")
+    bad = {name: count for name, count in statistics.nonfinite().items() if count}
+    if bad:
+        print("  not finite: " + ", ".join(f"{name} {count}" for name, count in bad.items()))
+
+
+def dropped(statistics: Statistics) -> str:
+    """Say how many images at the end of the set are in no row; empty where all of them are."""
+    if not statistics.meta.dropped:
+        return ""
+    return f"left out: the last {statistics.meta.dropped} images, which make no whole group"
+
+
+def _summary(statistics: Statistics) -> str:
+    import numpy as np
+
+    from invglow.data.preprocessing import bits_per_dim
+
+    meta = statistics.meta
+    alone = meta.group_size == 1
+    rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
+    if meta.kind != "likelihood":
+        return f"{rows}, {len(statistics.values)} tensors"
+    dimensions = meta.group_size * int(np.prod(meta.image_shape))
+    return f"{rows}, {np.mean(bits_per_dim(statistics.value('log_prob'), dimensions)):.3f} bits/dim"
