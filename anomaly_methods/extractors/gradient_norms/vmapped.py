@@ -61,7 +61,8 @@ def vmapped_gradients(
     groups = x.reshape(group_count(len(x), group_size), group_size, *x.shape[1:])
     with torch.enable_grad(), _AnyMemoryFormat():
         found = vmap(grad(log_prob), in_dims=(None, 0))(chosen, groups)
-    return {name: found[f"model.{name}"] for name in names}
+    # All other parameters would keep the whole pass alive.
+    return {name: found[f"model.{name}"].detach() for name in names}
 
 
 class _LogProb(nn.Module):
