@@ -1,0 +1,23 @@
+"""How runs build a PixelCNN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from models.base import GenerativeModel
+from models.pixelcnn.config import PixelCNNConfig
+from models.pixelcnn.model import PixelCNN
+
+__all__ = ["build", "prepare"]
+
+
+def build(settings: Mapping[str, Any]) -> PixelCNN:
+    """Build a fresh PixelCNN from the fields of `PixelCNNConfig`."""
+    return PixelCNN(PixelCNNConfig(**settings))
+
+
+def prepare(model: GenerativeModel, images: Tensor) -> None:
+    """Do nothing: a fresh PixelCNN needs no data."""
