@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows.class_prior import ClassNormals
-from invglow.flows.multiscale import FlowScale, MultiScaleFlow, check_sampling
+from invglow.flows.multiscale import FlowScale, Half, MultiScaleFlow, check_sampling
 
 __all__ = ["ClassConditionalFlow"]
 
@@ -37,6 +37,7 @@ class ClassConditionalFlow(MultiScaleFlow):
     Args:
         scales: the scales, finest first, each with `ClassNormals` as its prior.
         image_shape: shape (C, H, W) of one image.
+        keeps: as of the base class.
 
     Raises:
         ValueError: if a prior has no classes, or not as many as the others.
@@ -45,8 +46,10 @@ class ClassConditionalFlow(MultiScaleFlow):
         Schirrmeister et al. (2020), class-conditional Glow; the shares are this library's own.
     """
 
-    def __init__(self, scales: Sequence[FlowScale], image_shape: tuple[int, int, int]) -> None:
-        super().__init__(scales, image_shape)
+    def __init__(
+        self, scales: Sequence[FlowScale], image_shape: tuple[int, int, int], keeps: Half = "second"
+    ) -> None:
+        super().__init__(scales, image_shape, keeps)
         found = {scale.prior.classes if isinstance(scale.prior, ClassNormals) else 0 for scale in scales}
         if len(found) != 1 or 0 in found:
             raise ValueError(f"Every scale must have a prior for the same number of classes, got {found}.")
@@ -58,7 +61,7 @@ class ClassConditionalFlow(MultiScaleFlow):
         scales = copy.deepcopy(flow.scales)
         for scale in scales:
             scale.prior = ClassNormals.repeating(scale.prior, classes)
-        return cls(scales, flow.image_shape)
+        return cls(scales, flow.image_shape, flow.keeps)
 
     def class_log_probs(self, x: Tensor) -> Tensor:
         """Return log p(x|y) of each class, (B, classes), in nats."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from invglow.flows.layout import FeatureLayout
 from invglow.flows.prior import LatentPrior
 from invglow.transforms import FlowStep, Squeeze
 from invglow.transforms.coupling import halves
 
-__all__ = ["FlowScale", "MultiScaleFlow", "ScaleOutput", "check_sampling"]
+__all__ = ["FlowScale", "Half", "MultiScaleFlow", "ScaleOutput", "check_sampling"]
 
+Half = Literal["first", "second"]
+Run = Callable[[Tensor], tuple[Tensor, Tensor]]
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 
@@ -35,55 +38,70 @@ class ScaleOutput(NamedTuple):
 
 
 class FlowScale(nn.Module):
-    """Squeeze, then the steps of one scale, then the prior of the latent that leaves here."""
+    """Squeeze, then the steps of one scale, then the prior of the latent that leaves here.
 
-    def __init__(self, steps: Iterable[FlowStep], prior: LatentPrior) -> None:
+    Args:
+        steps: of the scale.
+        prior: of its latent.
+        layout: how the steps see the squeezed features, where not as an image.
+    """
+
+    def __init__(
+        self, steps: Iterable[FlowStep], prior: LatentPrior, layout: FeatureLayout | None = None
+    ) -> None:
         super().__init__()
         self.squeeze = Squeeze()
         self.steps = _module_sequence(steps)
         self.prior = prior
+        self.layout = layout
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Run squeeze and steps; return the features and their log-determinant (B,)."""
-        x, log_det = self.squeeze(x)
-        for step in self.steps:
-            x, step_log_det = step(x)
-            log_det = log_det + step_log_det
-        return x, log_det
+        return self._through(self.steps, x)
 
     def forward_unfolded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Compute `forward` one operation at a time: the reference that tests compare with."""
-        x, log_det = self.squeeze(x)
-        for step in self.steps:
-            x, step_log_det = step.forward_unfolded(x)
-            log_det = log_det + step_log_det
-        return x, log_det
+        return self._through([step.forward_unfolded for step in self.steps], x)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Undo `forward`."""
+        z = z if self.layout is None else self.layout.enter(z)
         for step in reversed(self.steps):
             z, _ = step.inverse(z)
+        z = z if self.layout is None else self.layout.leave(z)
         return self.squeeze.inverse(z)[0]
+
+    def _through(self, steps: Iterable[Run], x: Tensor) -> tuple[Tensor, Tensor]:
+        x, log_det = self.squeeze(x)
+        if self.layout is None:
+            return _in_turn(steps, x, log_det)
+        rows = self.layout.enter(x)
+        rows, log_det_of_rows = _in_turn(steps, rows, rows.new_zeros(len(rows)))
+        return self.layout.leave(rows), self.layout.per_image(log_det_of_rows, len(x))
 
 
 class MultiScaleFlow(nn.Module):
     """A normalizing flow that splits off half of its features as a latent after every scale but the last.
 
-    The first half of the channels is the latent; the second goes on to the next, coarser scale.
-    No state is kept between calls.
+    One half of the channels is the latent; the other goes on to the next, coarser scale. No state is kept
+    between calls.
 
     Args:
         scales: the scales, finest first.
         image_shape: shape (C, H, W) of one image.
+        keeps: which half goes on, "second" or "first".
 
     References:
         Density estimation using Real NVP (Dinh et al., 2017), 3.6; Schirrmeister et al. (2020), eq. 3.
     """
 
-    def __init__(self, scales: Sequence[FlowScale], image_shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, scales: Sequence[FlowScale], image_shape: tuple[int, int, int], keeps: Half = "second"
+    ) -> None:
         super().__init__()
         self.scales = _module_sequence(scales)
         self.image_shape = image_shape
+        self.keeps: Half = keeps
 
     def forward(self, x: Tensor) -> tuple[ScaleOutput, ...]:
         """Map images (B, C, H, W) to one output per scale, finest first; log_probs sum to log p(x)."""
@@ -99,15 +117,29 @@ class MultiScaleFlow(nn.Module):
 
     def latents(self, x: Tensor, *, folded: bool = True) -> tuple[list[Tensor], list[Tensor]]:
         """Map images (B, C, H, W) to the latent and the log-determinant (B,) of each scale, finest first."""
+        latents, _, log_dets = zip(*self._scale_by_scale(x, folded), strict=True)
+        return list(latents), list(log_dets)
+
+    def _scale_by_scale(self, x: Tensor, folded: bool) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
+        """Yield the latent of each scale, the features that go on, and the log-determinant, finest first."""
         self._check_images(x)
-        latents, log_dets = [], []
         for i, scale in enumerate(self.scales):
             features, log_det = scale(x) if folded else scale.forward_unfolded(x)
-            is_last = i == len(self.scales) - 1
-            latent, x = (features, features) if is_last else halves(features)
-            latents.append(latent)
-            log_dets.append(log_det)
-        return latents, log_dets
+            if i == len(self.scales) - 1:
+                yield features, None, log_det
+            else:
+                latent, x = self._split(features)
+                yield latent, x, log_det
+
+    def _split(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the latent, and the features that go on."""
+        first, second = halves(features)
+        return (first, second) if self.keeps == "second" else (second, first)
+
+    def _join(self, latent: Tensor, going_on: Tensor) -> Tensor:
+        """Undo `_split`."""
+        parts = (latent, going_on) if self.keeps == "second" else (going_on, latent)
+        return torch.cat(parts, dim=1)
 
     def log_priors(self, latents: Sequence[Tensor]) -> list[Tensor]:
         """Return the share of each latent in the log-density of all of them, each (B,), in nats."""
@@ -123,7 +155,7 @@ class MultiScaleFlow(nn.Module):
         features = latents[-1]
         for i in reversed(range(len(self.scales))):
             if i < len(self.scales) - 1:
-                features = torch.cat((latents[i], features), dim=1)
+                features = self._join(latents[i], features)
             features = self.scales[i].inverse(features)
         return features
 
@@ -165,6 +197,13 @@ def check_sampling(n: int, temperature: float) -> None:
     """Raise a ValueError unless `n` images can be drawn at `temperature`."""
     if n < 1 or temperature < 0:
         raise ValueError(f"Sampling needs n >= 1 and temperature >= 0, got n={n}, temperature={temperature}.")
+
+
+def _in_turn(steps: Iterable[Run], x: Tensor, log_det: Tensor) -> tuple[Tensor, Tensor]:
+    for step in steps:
+        x, step_log_det = step(x)
+        log_det = log_det + step_log_det
+    return x, log_det
 
 
 def _module_sequence(modules: Iterable[ModuleType]) -> Sequence[ModuleType]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from invglow.flows import GlowConfig, MultiScaleFlow, build_glow
-from invglow.flows.glow import COUPLINGS, MIXINGS
+from invglow.flows.steps import COUPLINGS, MIXINGS
 from tests.properties import randomize
 
 __all__ = ["VARIANTS", "small_glow"]

@@ -18,7 +18,7 @@ from anomaly_methods.extractors.gradient_norms.engine import covered_squared_nor
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from anomaly_methods.extractors.gradient_norms.reference import reference_gradients
 from invglow.flows import GlowConfig
-from invglow.flows.glow import COUPLINGS, MIXINGS
+from invglow.flows.steps import COUPLINGS, MIXINGS
 from models.base import GenerativeModel
 from models.glow import Glow
 from tests.anomaly_methods.extractors.gradient_models import MODELS, NetModel, images, randomized
