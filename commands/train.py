@@ -74,13 +74,28 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("model (of a run from scratch)")
-    model.add_argument("--scales", type=int, default=3, metavar="N", help="scales")
-    model.add_argument("--steps-per-scale", type=int, default=32, metavar="N", help="flow steps per scale")
+    model.add_argument(
+        "--architecture",
+        default="convolutional",
+        help="convolutional; local: patches that know nothing of each other; dense: fully connected",
+    )
+    model.add_argument("--scales", type=int, metavar="N", help="scales (default: 3; local: 1)")
+    model.add_argument(
+        "--steps-per-scale", type=int, metavar="N", help="flow steps per scale (default: 32; dense: 8)"
+    )
     model.add_argument("--hidden-channels", type=int, default=512, metavar="N", help="width of the couplings")
     model.add_argument(
-        "--mixing", default="lu", help="channel mixing of a step: lu, plain, rotation, shuffle, identity"
+        "--mixing",
+        help="channel mixing: lu, plain, rotation, shuffle, identity (default: lu; dense: rotation)",
     )
     model.add_argument("--coupling", default="affine", help="affine or additive")
+    model.add_argument("--patch-size", type=int, default=8, metavar="N", help="side of the local patches")
+    model.add_argument(
+        "--prior",
+        default="elementwise",
+        help="elementwise, or conditional: latents given the features that go on to the next scale",
+    )
+    model.add_argument("--keeps", default="second", help="half of the channels that goes on: second or first")
     model.add_argument("--image-size", type=int, default=32, metavar="N", help="height and width in pixels")
     model.add_argument("--grey", action="store_true", help="convert colour images to luma")
 

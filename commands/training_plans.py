@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluation_of", "plans_of"]
 
+# Where an architecture differs from the defaults of `GlowConfig`: as the paper has it.
+_ARCHITECTURE_DEFAULTS: dict[str, dict[str, Any]] = {
+    "local": {"scales": 1},
+    "dense": {"steps_per_scale": 8, "mixing": "rotation"},
+}
+
 
 def plans_of(arguments: argparse.Namespace) -> list[RunPlan]:
     """Return the runs to train: the one that is asked for, then its general model, equally trained.
@@ -117,16 +123,25 @@ def _training_config(arguments: argparse.Namespace, images: ImageSet) -> Trainin
     )
 
 
+def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the settings that were given on the command line; the rest is left to the defaults."""
+    values = {name: getattr(arguments, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _model_spec(arguments: argparse.Namespace, images: ImageSet) -> dict[str, Any]:
     from invglow.flows import GlowConfig
 
+    defaults = _ARCHITECTURE_DEFAULTS.get(arguments.architecture, {})
     config = GlowConfig(
         image_shape=images.image_shape,
-        scales=arguments.scales,
-        steps_per_scale=arguments.steps_per_scale,
         hidden_channels=arguments.hidden_channels,
-        mixing=arguments.mixing,
         coupling=arguments.coupling,
+        architecture=arguments.architecture,
+        patch_size=arguments.patch_size,
+        prior=arguments.prior,
+        keeps=arguments.keeps,
+        **defaults | _given(arguments, "scales", "steps_per_scale", "mixing"),
     )
     return {"family": "glow", "settings": config.to_json()}
 
