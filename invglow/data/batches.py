@@ -72,10 +72,24 @@ class TrainingBatches:
         flip = self.images.flips if self.flip is None else self.flip
         if flip or self.max_shift > 0:
             whole = augment(whole, generator, flip=flip, max_shift=self.max_shift)
-        share = self.batch_size // self.world_size
-        mine = slice(self.rank * share, (self.rank + 1) * share)
+        mine = self._mine()
         noise = torch.rand(_channels_last_shape(whole), generator=generator).permute(0, 3, 1, 2)
         return dequantize(whole[mine], noise[mine])
+
+    def labels(self, step: int) -> Tensor:
+        """Return the labels of this process's slice of the batch of `step`: int64 (batch_size / world_size,).
+
+        Raises:
+            ValueError: the set has no labels.
+        """
+        if self.images.labels is None:
+            raise ValueError(f"{self.images.name} ({self.images.split}) has no labels to learn from.")
+        return torch.from_numpy(self.images.labels[self.indices(step)[self._mine()]])
+
+    def _mine(self) -> slice:
+        """Return which part of the whole batch this process takes."""
+        share = self.batch_size // self.world_size
+        return slice(self.rank * share, (self.rank + 1) * share)
 
 
 def training_batches(batches: TrainingBatches, start: int = 0, stop: int | None = None) -> Iterator[Tensor]:

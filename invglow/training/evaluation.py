@@ -1,25 +1,29 @@
-"""Evaluation while training: bits per dimension of each set, and how well a difference separates sets."""
+"""Evaluation while training: bits per dimension, how well a difference separates sets, accuracy."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
+from torch import Tensor
 
 from invglow.data.batches import evaluation_batches
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import bits_per_dim
-from invglow.training.likelihood_model import LikelihoodModel
+from invglow.training.likelihood_model import ClassConditionalModel, LikelihoodModel
 
-__all__ = ["Evaluation", "log_probs"]
+__all__ = ["Evaluation", "accuracy", "log_probs"]
+
+# Sets whose labels are those that the model was trained on; elsewhere, the same numbers mean something else.
+LABELLED = ("train", "test")
 
 
-@torch.inference_mode()
 def log_probs(
     model: LikelihoodModel, images: ImageSet, batch_size: int, device: torch.device
 ) -> NDArray[np.float64]:
@@ -31,9 +35,26 @@ def log_probs(
         batch_size: images at a time.
         device: where the model is.
     """
-    batches = evaluation_batches(images, batch_size)
     with model.evaluating():
-        found = [model.log_prob(x.to(device)).double().cpu() for _, x in batches]
+        return _values(model.log_prob, images, batch_size, device)
+
+
+def accuracy(class_log_probs: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Return the share of images whose label has the highest log p(x|y).
+
+    Args:
+        class_log_probs: log p(x|y), (N, C); an image with a value that is not finite counts as wrong.
+        labels: classes, (N,).
+    """
+    right = class_log_probs.argmax(axis=1) == labels
+    return float((right & np.isfinite(class_log_probs).all(axis=1)).mean())
+
+
+@torch.inference_mode()
+def _values(
+    function: Callable[[Tensor], Tensor], images: ImageSet, batch_size: int, device: torch.device
+) -> NDArray[np.float64]:
+    found = [function(x.to(device)).double().cpu() for _, x in evaluation_batches(images, batch_size)]
     return torch.cat(found).numpy()
 
 
@@ -61,13 +82,17 @@ class Evaluation:
             )
 
     def __call__(self, model: LikelihoodModel, device: torch.device) -> dict[str, float]:
-        """Return `bits_per_dim/SET` for each set and `auroc/SET` of the difference against `test`."""
+        """Return `bits_per_dim/SET` for each set and `auroc/SET` of the difference against `test`.
+
+        Of a model with classes also `accuracy/train` and `accuracy/test`, where these have labels.
+        """
         sets = {name: images.limited(self.limit) for name, images in self.sets.items()}
-        found = {name: log_probs(model, images, self.batch_size, device) for name, images in sets.items()}
-        result = {
-            f"bits_per_dim/{name}": float(bits_per_dim(values, math.prod(sets[name].image_shape)).mean())
-            for name, values in found.items()
-        }
+        found, result = {}, {}
+        for name, images in sets.items():
+            found[name], right = self._judged(name, model, images, device)
+            bits = bits_per_dim(found[name], math.prod(images.image_shape))
+            result[f"bits_per_dim/{name}"] = float(bits.mean())
+            result |= {f"accuracy/{name}": value for value in right}
         if self.general is not None and "test" in sets:
             ratios = {
                 name: found[name] - log_probs(self.general, images, self.batch_size, device)
@@ -76,6 +101,18 @@ class Evaluation:
             }
             result |= _aurocs(ratios)
         return result
+
+    def _judged(
+        self, name: str, model: LikelihoodModel, images: ImageSet, device: torch.device
+    ) -> tuple[NDArray[np.float64], list[float]]:
+        """Return log p(x) of each image and the accuracy, if there is one."""
+        labels = images.labels if name in LABELLED else None
+        if labels is None or not isinstance(model, ClassConditionalModel):
+            return log_probs(model, images, self.batch_size, device), []
+        with model.evaluating():
+            of_classes = _values(model.class_log_probs, images, self.batch_size, device)
+        mixture: NDArray[np.float64] = logsumexp(of_classes, axis=1) - math.log(model.classes)
+        return mixture, [accuracy(of_classes, labels)]
 
 
 def _aurocs(ratios: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LikelihoodModel"]
+__all__ = ["ClassConditionalModel", "LikelihoodModel"]
 
 
 class LikelihoodModel(nn.Module, ABC):
@@ -37,3 +37,19 @@ class LikelihoodModel(nn.Module, ABC):
         finally:
             for module, training in modes:
                 module.training = training
+
+
+class ClassConditionalModel(LikelihoodModel):
+    """A mixture of densities, one for each of several equally likely classes.
+
+    `log_prob` is the logsumexp of `class_log_probs` over the classes minus log C.
+
+    Attributes:
+        classes: number of classes C.
+    """
+
+    classes: int
+
+    @abstractmethod
+    def class_log_probs(self, x: Tensor) -> Tensor:
+        """Return log p(x|y) of every class, (B, C), in nats, summed over dimensions, differentiable."""

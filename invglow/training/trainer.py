@@ -25,6 +25,7 @@ from invglow.training.config import TrainingConfig
 from invglow.training.evaluation import Evaluation
 from invglow.training.likelihood_model import LikelihoodModel
 from invglow.training.log import TrainingLog
+from invglow.training.objective import LIKELIHOOD, MaximumLikelihood, Objective
 from invglow.training.step import StepResult, StepState, TrainingStep
 
 __all__ = ["Trainer", "TrainingResult"]
@@ -44,6 +45,7 @@ class TrainingResult:
         seconds: training time in all, over interruptions.
         metrics: the last evaluation.
         steps_before: steps that an earlier, interrupted or finished, training had done.
+        left_out: images that the objective left out of the loss, since log p(x) was not finite.
     """
 
     steps: int
@@ -51,6 +53,7 @@ class TrainingResult:
     seconds: float
     metrics: Mapping[str, float]
     steps_before: int
+    left_out: int = 0
 
 
 class _TrainingState(TypedDict):
@@ -72,6 +75,7 @@ class Trainer:
         config: the settings.
         run: folder for checkpoints, metrics and TensorBoard logs.
         device: where the model is.
+        objective: what to minimise.
         prepare: called once before the first step of a fresh training, e.g. to initialise the model.
         evaluation: what to watch; None evaluates nothing.
         log_every: steps between lines in the metrics.
@@ -82,6 +86,7 @@ class Trainer:
     config: TrainingConfig
     run: Path
     device: torch.device
+    objective: Objective = field(default_factory=MaximumLikelihood)
     prepare: Callable[[], None] | None = None
     evaluation: Evaluation | None = None
     log_every: int = 10
@@ -95,11 +100,18 @@ class Trainer:
 
     def train(self) -> TrainingResult:
         """Train up to `config.steps` steps and return how it ended."""
-        self._step = TrainingStep(self.model, self.config, self.device)
+        self._step = TrainingStep(self.model, self.config, self.device, self.objective)
         start = self._restore()
         if start < self.config.steps:
             self._train_from(start)
-        return TrainingResult(self.config.steps, self._step.skipped, self._seconds(), self._metrics, start)
+        return TrainingResult(
+            self.config.steps,
+            self._step.skipped,
+            self._seconds(),
+            self._metrics,
+            steps_before=start,
+            left_out=self._step.left_out,
+        )
 
     def _restore(self) -> int:
         """Load the newest intact checkpoint, or prepare a fresh model; return the steps done."""
@@ -162,7 +174,7 @@ class Trainer:
 
     def _report(self, step: int, result: StepResult) -> None:
         dimensions = self.batches.images.image_shape
-        loss_bits = bits_per_dim(-result.loss, dimensions[0] * dimensions[1] * dimensions[2])
+        loss_bits = bits_per_dim(-result.parts[LIKELIHOOD], dimensions[0] * dimensions[1] * dimensions[2])
         self._bar.update()
         if step % self.log_every and step != self.config.steps:
             return
@@ -177,7 +189,14 @@ class Trainer:
                 "images_per_second": rate * self.config.batch_size,
                 "skipped": float(self._step.skipped),
             }
-            self._log.scalars(step, values)
+            self._log.scalars(step, values | self._parts(result))
+
+    def _parts(self, result: StepResult) -> dict[str, float]:
+        """Return what there is to say of a loss that has several parts."""
+        if len(result.parts) == 1:
+            return {}
+        parts = {f"loss/{name}": value for name, value in result.parts.items()}
+        return {**parts, "left_out": float(self._step.left_out)}
 
     def _evaluate(self, engine: Engine) -> None:
         step = engine.state.iteration

@@ -107,3 +107,16 @@ def test_evaluation_noise_belongs_to_the_image_not_to_the_batch() -> None:
     assert torch.equal(small, large)
     other = torch.cat([x for _, x in evaluation_batches(SET, 50, noise_seed=2)])
     assert not torch.equal(small, other)
+
+
+def test_labels_are_those_of_the_images_of_the_step_and_are_shared_like_them() -> None:
+    labelled = ImageSet("a", "train", SET.images, np.arange(50))
+    whole = TrainingBatches(labelled, 8, seed=2)
+    np.testing.assert_array_equal(whole.labels(9), whole.indices(9))
+    shares = [TrainingBatches(labelled, 8, 2, rank=rank, world_size=2).labels(9) for rank in (0, 1)]
+    np.testing.assert_array_equal(torch.cat(shares), whole.labels(9))
+
+
+def test_labels_of_a_set_without_any_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"a \(train\) has no labels to learn from"):
+        TrainingBatches(SET, 8, seed=2).labels(0)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from invglow.data.image_set import ImageSet
 from invglow.training import Evaluation
-from invglow.training.evaluation import log_probs
-from tests.invglow.training.toys import CPU, Gaussian, make_images
+from invglow.training.evaluation import accuracy, log_probs
+from tests.invglow.training.toys import CPU, Gaussian, GaussianMixture, make_images
 
 INSIDE, OUTSIDE = make_images(30, seed=1, top=230), make_images(20, seed=2)
 SETS = {"train": make_images(seed=3), "test": INSIDE, "others": OUTSIDE}
@@ -98,3 +98,24 @@ def test_ratios_that_are_not_finite_have_no_auroc() -> None:
 def test_sizes_below_one_are_refused_before_training(limit: int, batch_size: int) -> None:
     with pytest.raises(ValueError, match="a limit and a batch size of at least 1"):
         Evaluation(SETS, limit=limit, batch_size=batch_size)
+
+
+def test_accuracy_is_the_share_of_labels_with_the_highest_likelihood() -> None:
+    class_log_probs = np.array([[-3.0, -1.0], [-3.0, -1.0], [np.nan, -1.0], [0.0, -np.inf]])
+    assert accuracy(class_log_probs, np.array([1, 0, 1, 0])) == 1 / 4
+
+
+def test_a_model_with_classes_has_an_accuracy_on_its_own_labelled_sets() -> None:
+    model = GaussianMixture(3)
+    sets = {
+        "train": make_images(seed=3, labels=3),
+        "test": make_images(seed=5),
+        "others": make_images(seed=6, labels=3),
+    }
+    found = Evaluation(sets)(model, CPU)
+    assert [name for name in found if name.startswith("accuracy")] == ["accuracy/train"]
+    pixels = torch.from_numpy(sets["train"].images).float().flatten(1).mean(dim=1) / 256 - 0.5
+    nearest = (pixels[:, None] - model.loc).abs().argmin(dim=1)
+    assert found["accuracy/train"] == np.mean(nearest.numpy() == sets["train"].labels)
+    values = log_probs(model, sets["train"], 100, CPU)
+    assert found["bits_per_dim/train"] == pytest.approx(8 - values.mean() / (16 * math.log(2)), rel=1e-6)

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
 from invglow.training import LikelihoodModel, Trainer, TrainingConfig
+from invglow.training.likelihood_model import ClassConditionalModel
 
-__all__ = ["CPU", "Gaussian", "Killed", "make_images", "make_trainer"]
+__all__ = ["CPU", "Gaussian", "GaussianMixture", "Killed", "make_images", "make_trainer"]
 
 CPU = torch.device("cpu")
 
@@ -56,22 +57,50 @@ class Gaussian(LikelihoodModel):
         return (self.loc + temperature * self.log_scale.exp() * noise).detach()
 
 
+class GaussianMixture(ClassConditionalModel):
+    """One density per class: independent pixels of the same scale around a grey value of the class."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.loc = nn.Parameter(torch.linspace(-0.4, 0.4, classes))
+
+    def class_log_probs(self, x: Tensor) -> Tensor:
+        z = x.flatten(1)[:, None] - self.loc[:, None]
+        return (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(dim=2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.class_log_probs(x).logsumexp(dim=1) - math.log(self.classes)
+
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        return temperature * torch.randn((n, 1, 4, 4), generator=generator) + self.loc.detach().mean()
+
+
 def make_images(
-    count: int = 20, size: int = 4, channels: int = 1, seed: int = 0, *, name: str = "toys", top: int = 256
+    count: int = 20,
+    size: int = 4,
+    channels: int = 1,
+    seed: int = 0,
+    *,
+    name: str = "toys",
+    top: int = 256,
+    labels: int = 0,
 ) -> ImageSet:
-    """Return random images with pixels below `top`."""
+    """Return random images with pixels below `top`, with labels of as many classes, if any."""
     shape = (count, size, size, channels)
     pixels = np.random.default_rng(seed).integers(0, top, shape, dtype=np.uint8)
-    return ImageSet(name, "train", pixels)
+    return ImageSet(name, "train", pixels, np.arange(count) * 7 % labels if labels else None)
 
 
 def make_trainer(run: Path, model: LikelihoodModel | None = None, **settings: Any) -> Trainer:
     """Return a trainer of 12 steps of 5 images, with settings of `Trainer` or `TrainingConfig` changed."""
-    mine = {name: settings.pop(name) for name in ("evaluation", "log_every", "prepare") if name in settings}
+    own = ("evaluation", "log_every", "objective", "prepare")
+    mine = {name: settings.pop(name) for name in own if name in settings}
+    images = settings.pop("images", make_images())
     config = TrainingConfig(**{"steps": 12, "batch_size": 5, "warmup_steps": 2, **settings})
     return Trainer(
         model=Gaussian() if model is None else model,
-        batches=TrainingBatches(make_images(), config.batch_size, config.seed),
+        batches=TrainingBatches(images, config.batch_size, config.seed),
         config=config,
         run=run,
         device=CPU,
