@@ -63,12 +63,12 @@ def kinds_of(names: Sequence[str]) -> list[str]:
 
 
 def _require_family(run: Path, family: str) -> None:
-    from invglow.checkpoints import read_config
+    from invglow.sections import TEXT, read_section
     from models.registry import FAMILIES
 
     if family not in FAMILIES:
         raise ValueError(f"There is no model family {family!r}: known are {', '.join(FAMILIES)}.")
-    found = read_config(run)["model"]["family"]
+    found = read_section(run, "model", family=TEXT)["family"]
     if found != family:
         raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
 

@@ -81,10 +81,10 @@ def load_images(spec: str, split: str, **options: Any) -> Any:
 
 def images_for_run(run: Path, spec: str, split: str, *, grey: bool = False, download: bool = False) -> Any:
     """Load an image set the way the run's own training set was prepared, and check that its shape fits."""
-    from invglow.checkpoints import read_config
     from invglow.data.preprocessing import check_image_shape
+    from invglow.sections import FLAG, SHAPE, read_section
 
-    data = read_config(run)["data"]
+    data = read_section(run, "data", image_shape=SHAPE, grey=FLAG)
     shape = tuple(data["image_shape"])
     images = load_images(spec, split, image_size=shape[1], grey=grey or data["grey"], download=download)
     check_image_shape(images.image_shape, shape, name=spec)

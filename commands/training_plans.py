@@ -87,9 +87,9 @@ def _training_images(arguments: argparse.Namespace, origin: Origin | None) -> Im
 
 def _images_of_run(run: Path) -> ImageSet:
     """Load the training set of a run again, exactly as it was."""
-    from invglow.checkpoints import read_config
+    from invglow.sections import FLAG, TEXT, WHOLE, read_section
 
-    data = read_config(run)["data"]
+    data = read_section(run, "data", name=TEXT, split=TEXT, images=WHOLE, grey=FLAG, sha256=TEXT)
     images: ImageSet = images_for_run(run, data["name"], data["split"], grey=data["grey"])
     images = images.limited(data["images"])
     if images.sha256() != data["sha256"]:

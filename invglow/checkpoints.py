@@ -25,6 +25,7 @@ from invglow.files import replacing, sha256_of_file
 from invglow.reading import read_state, read_tensors
 
 __all__ = [
+    "CONFIG",
     "WEIGHTS",
     "Checkpoint",
     "load_training_state",

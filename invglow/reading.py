@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["read_state", "read_tensors"]
+__all__ = ["load_tensors", "read_state", "read_tensors"]
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -46,6 +47,23 @@ def read_state(path: Path) -> dict[str, Any]:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({reason}).") from error
     return state
+
+
+def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put tensors into the model whose parameters and buffers have just these names and shapes.
+
+    Raises:
+        ValueError: a tensor is missing, unexpected or of another shape; the model is then as it was.
+    """
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    wrong = [name for name in wanted | found if wanted.get(name) != found.get(name)]
+    if wrong:
+        there = f"has shape {found[wrong[0]]}" if wrong[0] in found else "is missing"
+        here = f"takes shape {wanted[wrong[0]]}" if wrong[0] in wanted else "has no such tensor"
+        rest = f" (and {len(wrong) - 1} more tensors do not fit)" if len(wrong) > 1 else ""
+        raise ValueError(f"{wrong[0]} {there} in the file, but the model {here}{rest}.")
+    model.load_state_dict(dict(tensors))
 
 
 def _looks_like_pickle(path: Path) -> bool:

@@ -10,7 +10,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor
 
-from invglow.checkpoints import load_weights, read_config
+from invglow.checkpoints import CONFIG, load_weights
+from invglow.reading import load_tensors
+from invglow.sections import OBJECT, TEXT, read_section
 from models.base import GenerativeModel
 
 __all__ = ["FAMILIES", "Family", "family", "load_model"]
@@ -23,7 +25,11 @@ class Family(Protocol):
     """What the module of a family offers."""
 
     def build(self, settings: Mapping[str, Any]) -> GenerativeModel:
-        """Build a fresh model from JSON-able settings, among them `image_shape`."""
+        """Build a fresh model from JSON-able settings, among them `image_shape`.
+
+        Raises:
+            ValueError: a setting is unknown, missing or wrong.
+        """
 
     def prepare(self, model: GenerativeModel, images: Tensor) -> None:
         """Set up a fresh model from a first batch of images, where the family needs it."""
@@ -49,12 +55,21 @@ def load_model(run: Path, device: torch.device) -> GenerativeModel:
 
     Raises:
         FileNotFoundError: if `run` is not a run folder or was not trained yet.
-        ValueError: if a file is damaged or does not fit the configuration.
+        ValueError: if a file is damaged, or the weights do not fit the configuration.
     """
-    spec = read_config(run)["model"]
-    model = family(spec["family"]).build(spec["settings"])
+    model = _model_of(run)
+    weights = load_weights(run)
     try:
-        model.load_state_dict(load_weights(run))
-    except RuntimeError as error:
+        load_tensors(model, weights)
+    except ValueError as error:
         raise ValueError(f"The weights in {run} do not fit its configuration: {error}") from error
     return model.to(device).eval()
+
+
+def _model_of(run: Path) -> GenerativeModel:
+    """Build a fresh model as the configuration of a run says."""
+    spec = read_section(run, "model", family=TEXT, settings=OBJECT)
+    try:
+        return family(spec["family"]).build(spec["settings"])
+    except ValueError as error:
+        raise ValueError(f'{run / CONFIG} describes no model in "model": {error}') from error

@@ -17,6 +17,7 @@ from invglow.checkpoints import newest_checkpoint, read_config, weights_sha256, 
 from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
+from invglow.sections import OBJECT, TEXT, WHOLE, read_section
 from invglow.training import Evaluation, Trainer, TrainingConfig, TrainingResult
 from models.base import GenerativeModel
 from models.registry import family, load_model
@@ -101,8 +102,8 @@ def general_run_of(run: Path) -> Path | None:
     equally_trained = run / EQUALLY_TRAINED
     if _is_finished(equally_trained):
         return equally_trained
-    origin = read_config(run).get("origin")
-    if origin is None or origin["relation"] != "base":
+    origin = _base_of(run)
+    if origin is None:
         return None
     general = Path(origin["run"])
     if not general.is_dir():
@@ -117,9 +118,17 @@ def general_run_of(run: Path) -> Path | None:
     return general
 
 
+def _base_of(run: Path) -> dict[str, Any] | None:
+    """Return what a run records of the run it was fine-tuned from, or None where it was not."""
+    if read_config(run).get("origin", ...) is None:
+        return None
+    is_base = read_section(run, "origin", relation=TEXT)["relation"] == "base"
+    return read_section(run, "origin", run=TEXT, sha256=TEXT) if is_base else None
+
+
 def _is_finished(run: Path) -> bool:
     checkpoint = newest_checkpoint(run)
-    return checkpoint is not None and checkpoint.step == read_config(run)["training"]["steps"]
+    return checkpoint is not None and checkpoint.step == read_section(run, "training", steps=WHOLE)["steps"]
 
 
 def _config_of(plan: RunPlan) -> dict[str, Any]:
@@ -147,8 +156,7 @@ def _config_of(plan: RunPlan) -> dict[str, Any]:
 def _origin_model(plan: RunPlan) -> dict[str, Any]:
     if plan.origin is None:
         raise ValueError("A run needs a model or another run to start from.")
-    model: dict[str, Any] = read_config(plan.origin.run)["model"]
-    return model
+    return read_section(plan.origin.run, "model", family=TEXT, settings=OBJECT)
 
 
 def _provenance(origin: Origin) -> dict[str, Any]:
@@ -164,9 +172,9 @@ def _provenance(origin: Origin) -> dict[str, Any]:
 def _record(run: Path, config: dict[str, Any]) -> None:
     """Write the configuration of a new run, or check it against the one that is there."""
     if (run / "config.json").exists():
-        recorded = read_config(run)
-        for section in ("model", "data", "training", "origin"):
-            _refuse_difference(run, section, recorded.get(section), config[section])
+        for section in ("model", "data", "training"):
+            _refuse_difference(run, section, read_section(run, section), config[section])
+        _refuse_difference(run, "origin", read_config(run).get("origin"), config["origin"])
         idist.barrier()
     else:
         idist.barrier()

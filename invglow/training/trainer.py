@@ -20,7 +20,7 @@ from tqdm import tqdm
 from invglow.checkpoints import WEIGHTS, load_training_state, newest_checkpoint, save_checkpoint
 from invglow.data.batches import TrainingBatches, training_batches
 from invglow.data.preprocessing import bits_per_dim
-from invglow.reading import read_tensors
+from invglow.reading import load_tensors, read_tensors
 from invglow.training.config import TrainingConfig
 from invglow.training.evaluation import Evaluation
 from invglow.training.likelihood_model import LikelihoodModel
@@ -127,11 +127,18 @@ class Trainer:
             return 0
         for problem in checkpoint.problems:
             print(f"{problem} Going on from the one of step {checkpoint.step}.", file=sys.stderr)
-        self.model.load_state_dict(read_tensors(checkpoint.files[WEIGHTS]))
+        self._load_weights(checkpoint.files[WEIGHTS])
         state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
         self._step.load_state_dict(state["step"])
         self._seconds_before, self._metrics = state["seconds"], state["metrics"]
         return checkpoint.step
+
+    def _load_weights(self, path: Path) -> None:
+        tensors = read_tensors(path)
+        try:
+            load_tensors(self.model, tensors)
+        except ValueError as error:
+            raise ValueError(f"{path} does not fit the model that is to be trained: {error}") from error
 
     def _train_from(self, start: int) -> None:
         self._log = TrainingLog(self.run, start) if idist.get_rank() == 0 else None

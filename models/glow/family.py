@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows import GlowConfig, build_glow, initialize
+from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.glow.adapter import Glow
 
@@ -17,7 +18,7 @@ __all__ = ["build", "prepare"]
 
 def build(settings: Mapping[str, Any]) -> Glow:
     """Build a fresh Glow from the fields of `GlowConfig`, laid out in memory for speed."""
-    return Glow(build_glow(GlowConfig(**settings))).to(memory_format=torch.channels_last)
+    return Glow(build_glow(settings_from(GlowConfig, settings))).to(memory_format=torch.channels_last)
 
 
 def prepare(model: GenerativeModel, images: Tensor) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.vae.config import VAEConfig
 from models.vae.model import VAE
@@ -16,7 +17,7 @@ __all__ = ["build", "prepare"]
 
 def build(settings: Mapping[str, Any]) -> VAE:
     """Build a fresh VAE from the fields of `VAEConfig`."""
-    return VAE(VAEConfig(**settings))
+    return VAE(settings_from(VAEConfig, settings))
 
 
 def prepare(model: GenerativeModel, images: Tensor) -> None:

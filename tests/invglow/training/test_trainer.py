@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invglow.checkpoints import load_weights, newest_checkpoint
+from invglow.checkpoints import load_weights, newest_checkpoint, save_checkpoint
 from invglow.files import sha256_of_file
 from invglow.training import Evaluation, Trainer
 from tests.invglow.training.toys import Gaussian, Killed, make_images, make_trainer
@@ -168,6 +168,15 @@ def test_damage_after_damage_still_leaves_the_checkpoint_that_was_gone_on_from(
     assert trainer(tmp_path).train().steps_before == 3
     assert_same_weights(load_weights(tmp_path), load_weights(uninterrupted))
     assert metrics(tmp_path) == metrics(uninterrupted)
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_its_first_tensor(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, 3, {"loc": torch.zeros(1, 4, 4), "scale": torch.zeros(1, 4, 4)}, {})
+    with pytest.raises(
+        ValueError,
+        match=r"model.safetensors does not fit the model that is to be trained: log_scale is missing",
+    ):
+        trainer(tmp_path).train()
 
 
 def cut(path: Path) -> None:
