@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Draw the images and say where they are."""
     from invglow.training.device import resolve_device
     from models.registry import load_model
+    from plots.png import require_png
 
+    require_png(arguments.output)
     if arguments.n < 1 or arguments.temperature < 0:
         raise ValueError(
             f"--n must be at least 1 and --temperature zero or more, "

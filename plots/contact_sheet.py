@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from invglow.files import replacing
 from plots.image_grid import image_grid
+from plots.png import save_png
 from plots.style import COLOURS
 
 __all__ = ["contact_sheet", "save_contact_sheet"]
@@ -64,9 +64,7 @@ def save_contact_sheet(
 ) -> Path:
     """Save `contact_sheet(...)` as a PNG file and return its path; arguments as there."""
     sheet = contact_sheet(images, captions, marked, columns=columns)
-    with replacing(path) as temporary:
-        Image.fromarray(sheet).save(temporary, format="PNG")
-    return path
+    return save_png(path, sheet)
 
 
 def _tile(image: NDArray[np.uint8], caption: str, colour: str) -> NDArray[np.uint8]:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from invglow.files import replacing
 from plots.command import run_command
+from plots.png import save_png
 
 __all__ = ["image_grid", "save_image_grid"]
 
@@ -61,9 +60,7 @@ def save_image_grid(
 ) -> Path:
     """Save `image_grid(images)` as a PNG file and return its path; arguments as there."""
     sheet = image_grid(images, columns=columns, gap=gap, zoom=zoom)
-    with replacing(path) as temporary:
-        Image.fromarray(sheet).save(temporary, format="PNG")
-    return path
+    return save_png(path, sheet)
 
 
 def _checked(images: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -56,6 +56,15 @@ def test_an_option_out_of_range_is_refused(
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.parametrize("name", ["x.jpg", "x", "png", "x.png.pdf"])
+def test_a_name_that_promises_another_format_is_refused(
+    hierarchy: Hierarchy, tmp_path: Path, call: Call, name: str
+) -> None:
+    sentence = call("sample", "--run", hierarchy.general, "--output", tmp_path / name).refusal()
+    assert sentence.endswith(f"name a file that ends in .png, not {tmp_path / name}.")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_picture_that_cannot_be_written_is_refused(
     hierarchy: Hierarchy, tmp_path: Path, call: Call
 ) -> None:

@@ -64,6 +64,13 @@ def test_png_keeps_every_pixel(tmp_path: Path, channels: int) -> None:
         np.testing.assert_array_equal(np.asarray(picture), image_grid(images))
 
 
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"name a file that ends in \.png, not .*grid\.jpg"):
+        save_image_grid(tmp_path / "grid.jpg", _images(1, 3))
+    assert not any(tmp_path.iterdir())
+    assert save_image_grid(tmp_path / "grid.PNG", _images(1, 3)).is_file()
+
+
 def test_command_draws_the_first_images_of_a_file(tmp_path: Path) -> None:
     images = _images(9, 3)
     np.save(tmp_path / "images.npy", images)
