@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.speed import SpeedResult
 
-__all__ = ["machine_line", "memory_table", "speed_table"]
+__all__ = ["machine_line", "markdown_table", "memory_table", "speed_table"]
 
 _MIB = 1024**2
 
@@ -27,7 +27,7 @@ def speed_table(results: Sequence[SpeedResult]) -> str:
     header = ["channels", "pass", "ours, images/s"]
     header += [text for name in others for text in (f"{name}, images/s", f"ours / {name}")]
     rows = [_speed_row(result, others) for result in results]
-    return _markdown([*header, "of sgemm"], rows)
+    return markdown_table([*header, "of sgemm"], rows)
 
 
 def _speed_row(result: SpeedResult, others: Sequence[str]) -> list[str]:
@@ -46,10 +46,11 @@ def memory_table(peaks: Mapping[tuple[int, str, str], int]) -> str:
         [str(channels), what, *(f"{peaks[channels, what, name] / _MIB:.0f}" for name in contestants)]
         for channels, what in lines
     ]
-    return _markdown(["channels", "pass", *(f"{name}, MiB" for name in contestants)], rows)
+    return markdown_table(["channels", "pass", *(f"{name}, MiB" for name in contestants)], rows)
 
 
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table with aligned columns."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
 
     def lines() -> Iterator[str]:

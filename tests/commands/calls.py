@@ -11,7 +11,7 @@ import pytest
 
 import main
 
-__all__ = ["SHORT", "TINY", "Call", "Hierarchy", "Outcome", "files", "save_images"]
+__all__ = ["SHORT", "TINY", "Call", "Hierarchy", "Outcome", "files", "save_images", "train_hierarchy"]
 
 TINY = ("--scales", "2", "--steps-per-scale", "1", "--hidden-channels", "4")
 SHORT = ("--steps", "4", "--batch-size", "8", "--log-every", "1")
@@ -100,6 +100,21 @@ def save_images(
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, pixels)
     return f"array:{path}"
+
+
+def train_hierarchy(folder: Path) -> Hierarchy:
+    """Train the two runs in a folder."""
+    found = Hierarchy(folder)
+    data = folder / "data"
+    save_images(data / "wide.npy", 24)
+    save_images(data / "inside" / "train.npy", 16, seed=1, values=(0, 80))
+    save_images(data / "inside" / "test.npy", 50, seed=2, values=(0, 80))
+    save_images(data / "outside.npy", 10, seed=3, values=(170, 256))
+    general = ["--data", found.wide, "--run", str(found.general)]
+    specific = ["--data", found.inside, "--run", str(found.specific), "--base", str(found.general)]
+    assert main.main(["train", *general, *SHORT, *TINY]) == 0
+    assert main.main(["train", *specific, *SHORT, "--evaluate-on", found.outside]) == 0
+    return found
 
 
 def files(folder: Path) -> dict[Path, bytes]:
