@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["JOB_FIELDS", "MODEL_FIELDS", "StatisticsMeta", "differences"]
+__all__ = ["COMPLEXITY_KINDS", "JOB_FIELDS", "MODEL_FIELDS", "StatisticsMeta", "differences"]
 
 MODEL_FIELDS = (
     "kind",
@@ -24,11 +24,19 @@ MODEL_FIELDS = (
 JOB_FIELDS = (*MODEL_FIELDS, "seed", "dataset_sha256", "split")
 """What must agree before one set of statistics may stand for another: the same computation."""
 
+COMPLEXITY_KINDS: Mapping[str, str] = {
+    "complexity": "png",
+    "complexity_webp": "webp",
+    "complexity_jpeg2000": "jpeg2000",
+    "complexity_jpeg_ls": "jpeg_ls",
+}
+"""{kind: codec} of the statistics that no model has a part in."""
+
 _TEXTS = ("kind", "model", "checkpoint_sha256", "dataset", "dataset_sha256", "split", "preprocessing", "unit")
 _MAPPINGS = ("settings", "details", "versions", "sources")
 _LEAST_COUNTS = {"group_size": 1, "extractor_version": 1, "seed": 0, "noise_draws": 0, "dropped": 0}
 _LATER: Mapping[str, Any] = {"seconds": None}  # entries that the first files do not have
-_BOUNDS = ("exact", "elbo", "surrogate")
+_BOUNDS = ("exact", "elbo", "surrogate", "none")
 _DIMENSIONS = 3
 
 
@@ -46,7 +54,7 @@ class StatisticsMeta:
     """The model as the user named it, for people to read; `checkpoint_sha256` is what counts."""
     checkpoint_sha256: str
     bound: str
-    """What the model's `log_prob` is: "exact", "elbo" or "surrogate"."""
+    """What the model's `log_prob` is: "exact", "elbo" or "surrogate"; "none" where no model is involved."""
     dataset: str
     dataset_sha256: str
     """Hash of the pixels that were used, so also of a limit on their number."""
@@ -91,8 +99,8 @@ class StatisticsMeta:
     @property
     def bounds(self) -> str:
         """The bound of every model involved, for tables: "exact", or "elbo/exact" when they differ."""
-        metas = self.sources.values() or [self]
-        return "/".join(sorted({meta.bound for meta in metas}))
+        found = {meta.bound for meta in self.sources.values() or [self]}
+        return "/".join(sorted(found - {"none"})) or "none"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON types."""

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anomaly_methods.meta import COMPLEXITY_KINDS
 from commands.common import images_for_run
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from invglow.data.image_set import ImageSet
     from models.base import GenerativeModel
 
-# Kinds of statistics: log p(x) in total and per scale, and its squared gradient norms per parameter tensor.
-KINDS = ("likelihood", "gradients")
+# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, and
+# code lengths by image codecs, which need no model.
+KINDS = ("likelihood", "gradients", *COMPLEXITY_KINDS)
 
 __all__ = ["KINDS", "Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
 
@@ -81,6 +83,8 @@ class Computation:
 
     def of_images(self, run: RunModel, images: ImageSet, path: Path, kind: str = "likelihood") -> Statistics:
         """Return statistics, one of `KINDS`, of images at hand, from `path` where they are there."""
+        if kind in COMPLEXITY_KINDS:
+            return self._complexity(images, path, COMPLEXITY_KINDS[kind])
         from anomaly_methods.extractors.extraction import Extraction
         from anomaly_methods.extractors.run import load_or_extract
 
@@ -102,14 +106,22 @@ class Computation:
             progress=True,
         )
 
+    def _complexity(self, images: ImageSet, path: Path, codec: str) -> Statistics:
+        from anomaly_methods.extractors.complexity import load_or_measure
+
+        return load_or_measure(
+            images, codec, path, group_size=self.group_size, recompute=self.recompute, progress=True
+        )
+
     def path(self, run: RunModel, spec: str, kind: str, part: str = "") -> Path:
         """Return where the statistics of this computation lie in a run's folder; `part` names some images."""
+        noisy = self.noise_draws > 0 and kind not in COMPLEXITY_KINDS
         settings = [
             self.split,
             f"first{self.limit}" if self.limit else "",
             part,
             "grey" if self.grey else "",
-            f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws else "",
+            f"noise{self.noise_draws}-seed{self.seed}" if noisy else "",
             f"groups{self.group_size}" if self.group_size != 1 else "",
             kind,
         ]

@@ -76,11 +76,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _methods() -> list[str]:
-    """Name all methods but those on gradients of the general model, which would take as long again."""
-    from anomaly_methods.methods.registry import METHODS
-    from anomaly_methods.methods.sources import GENERAL_GRADIENTS
+    """Name all methods on a specific and a general model and PNG.
 
-    return [name for name, method in METHODS.items() if GENERAL_GRADIENTS not in method.sources.values()]
+    Gradients of the general model would take as long again, and other codecs might not be installed.
+    """
+    from anomaly_methods.methods.registry import METHODS
+    from anomaly_methods.methods.sources import (
+        GENERAL_LIKELIHOOD,
+        SPECIFIC_GRADIENTS,
+        SPECIFIC_LIKELIHOOD,
+        complexity_by,
+    )
+
+    there = {SPECIFIC_LIKELIHOOD, GENERAL_LIKELIHOOD, SPECIFIC_GRADIENTS, complexity_by("png")}
+    return [name for name, method in METHODS.items() if there.issuperset(method.sources.values())]
 
 
 def _train(

@@ -14,10 +14,10 @@ from commands.reporting import dropped
 from invglow.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from anomaly_methods.methods.base import AnomalyMethod
-    from anomaly_methods.methods.sources import SourceStatistics
+    from anomaly_methods.methods.sources import Source, SourceStatistics
     from anomaly_methods.metrics import NonFinite
     from anomaly_methods.table import Row
 
@@ -41,6 +41,13 @@ def add_parser(subparsers: Any) -> None:
         "--general",
         metavar="RUN",
         help="run of the general model (default: DIR/general, equally trained; else the base of DIR)",
+    )
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="more runs, for example of other seeds, which with DIR make an ensemble (method waic)",
     )
     parser.add_argument("--in-distribution", required=True, metavar="NAME", help="the set that belongs")
     parser.add_argument(
@@ -71,7 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
     general = general_model(specific, arguments.general)
     sets = [arguments.in_distribution, *arguments.out_of_distribution]
     rows = evaluate_run(
-        computation, specific, general, sets, method_names=arguments.method, nonfinite=arguments.nonfinite
+        computation,
+        specific,
+        general,
+        sets,
+        others=[RunModel(existing_run(name), computation.device) for name in arguments.ensemble],
+        method_names=arguments.method,
+        nonfinite=arguments.nonfinite,
     )
     write_results(rows, results or specific.folder / "evaluation.json")
     return 0
@@ -83,23 +96,51 @@ def evaluate_run(
     general: RunModel | None,
     sets: Sequence[str],
     *,
+    others: Sequence[RunModel] = (),
     method_names: Sequence[str] | None = None,
     nonfinite: NonFinite = "raise",
 ) -> list[Row]:
-    """Return the rows of the table for image sets of which the first is the in-distribution one."""
+    """Return the rows of the table for image sets of which the first is the in-distribution one.
+
+    `others` make an ensemble with the specific model.
+    """
     from anomaly_methods.evaluation import evaluate
+    from anomaly_methods.methods.sources import complexity_by
 
     chosen = known_methods(method_names)
+    _require_ensemble(chosen, others)
     models = models_by_role(specific, general)
-    needed = needed_sources(chosen, models)
-    inside, *outside = (
-        {source: computation.statistics(models[source.role], spec, source.kind) for source in needed}
-        for spec in sets
-    )
+    needed = needed_sources(chosen, models) + ([] if chosen else [complexity_by("png")])
+    members = [specific, *others] if others else []
+    inside, *outside = (_available(computation, models, members, spec, needed) for spec in sets)
     _tell_dropped(sets, [inside, *outside])
     return evaluate(
         chosen or _usable(inside, general), inside, outside, nonfinite=nonfinite, seed=computation.seed
     )
+
+
+def _available(
+    computation: Computation,
+    models: Mapping[str, RunModel],
+    members: Sequence[RunModel],
+    spec: str,
+    needed: Sequence[Source],
+) -> SourceStatistics:
+    """Return the statistics of one set that are needed, and those of the ensemble if there is one."""
+    from anomaly_methods.methods.sources import ENSEMBLE_LIKELIHOODS, ensemble
+
+    found = {source: computation.statistics(models[source.role], spec, source.kind) for source in needed}
+    if members:
+        found[ENSEMBLE_LIKELIHOODS] = ensemble([computation.statistics(run, spec) for run in members])
+    return found
+
+
+def _require_ensemble(methods: Sequence[AnomalyMethod], others: Sequence[RunModel]) -> None:
+    for method in methods:
+        if not others and "ensemble" in {source.role for source in method.sources.values()}:
+            raise ValueError(
+                f"Method {method.name} compares several runs: name the others with --ensemble RUN [RUN ...]."
+            )
 
 
 def write_results(rows: Sequence[Row], path: Path) -> None:
@@ -127,11 +168,11 @@ def _usable(inside: SourceStatistics, general: RunModel | None) -> list[AnomalyM
     usable = usable_methods(inside)
     names = {method.name for method in usable}
     rest = [method for method in METHODS.values() if method.name not in names]
-    gradients = [method.name for method in rest if kinds_of(method) != {"likelihood"}]
-    others = [method.name for method in rest if kinds_of(method) == {"likelihood"}]
-    if others and general is None:
-        print(f"Left out, for want of a general model or of scales: {', '.join(others)}.")
-    print(f"Left out, since they take longer; name them with --method: {', '.join(gradients)}.")
+    costly = [method.name for method in rest if kinds_of(method) != {"likelihood"}]
+    lacking = [m.name for m in rest if kinds_of(m) == {"likelihood"} and "ensemble" not in m.sources]
+    if lacking and general is None:
+        print(f"Left out, for want of a general model or of scales: {', '.join(lacking)}.")
+    print(f"Left out, since they take longer; name them with --method: {', '.join(costly)}.")
     return _enough_rows(usable, len(next(iter(inside.values()))))
 
 

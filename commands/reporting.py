@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anomaly_methods.meta import COMPLEXITY_KINDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,7 +39,10 @@ def _summary(statistics: Statistics) -> str:
     meta = statistics.meta
     alone = meta.group_size == 1
     rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
-    if meta.kind != "likelihood":
+    if meta.kind == "gradients":
         return f"{rows}, {len(statistics.values)} tensors"
     dimensions = meta.group_size * int(np.prod(meta.image_shape))
+    if meta.kind in COMPLEXITY_KINDS:
+        bits = statistics.value("code_length") / (dimensions * np.log(2))
+        return f"{rows}, {np.mean(bits):.3f} bits/dim as {meta.model}"
     return f"{rows}, {np.mean(bits_per_dim(statistics.value('log_prob'), dimensions)):.3f} bits/dim"

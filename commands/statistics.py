@@ -31,7 +31,10 @@ def add_parser(subparsers: Any) -> None:
         nargs="+",
         choices=KINDS,
         default=["likelihood"],
-        help="likelihood: in total and per scale; gradients: squared norms, one per parameter tensor",
+        metavar="KIND",
+        help="likelihood: in total and per scale; gradients: squared norms, one per parameter tensor; "
+        "complexity: size of the image as PNG, which needs no model (also complexity_webp, "
+        "complexity_jpeg2000, complexity_jpeg_ls)",
     )
     add_computation(parser)
     add_device(parser)

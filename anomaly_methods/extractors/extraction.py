@@ -16,7 +16,7 @@ from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
 from models.base import GenerativeModel
 
-__all__ = ["Extraction"]
+__all__ = ["Extraction", "whole_groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +50,12 @@ class Extraction:
         check_image_shape(self.image_set.image_shape, self.model.image_shape, name=self.image_set.name)
         if self.noise_draws < 0 or self.seed < 0:
             raise ValueError(f"Noise needs draws >= 0 and seed >= 0, got {self.noise_draws} and {self.seed}.")
-        if self.rows < 1:
-            raise ValueError(
-                f"{self.image_set.name} has {len(self.image_set)} images, too few for one group of "
-                f"{self.extractor.group_size}: choose a smaller group size or a larger set."
-            )
+        whole_groups(self.image_set, self.extractor.group_size)
 
     @property
     def rows(self) -> int:
         """Whole groups in the set; images after the last of them are dropped, and counted in the meta."""
-        return len(self.image_set) // self.extractor.group_size
+        return whole_groups(self.image_set, self.extractor.group_size)
 
     @cached_property
     def meta(self) -> StatisticsMeta:
@@ -90,3 +86,19 @@ class Extraction:
                 "torch": str(torch.__version__),
             },
         )
+
+
+def whole_groups(images: ImageSet, group_size: int) -> int:
+    """Return how many whole groups a set has.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if group_size < 1:
+        raise ValueError(f"The group size must be at least 1, got {group_size}.")
+    if len(images) < group_size:
+        raise ValueError(
+            f"{images.name} has {len(images)} images, too few for one group of {group_size}: "
+            "choose a smaller group size or a larger set."
+        )
+    return len(images) // group_size

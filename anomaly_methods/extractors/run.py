@@ -1,24 +1,20 @@
-"""Running an extractor over an image set, safely: resumable, and whole or not at all."""
+"""Running an extractor, which asks a model, over an image set."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from anomaly_methods.extractors.base import require_shape
+from anomaly_methods.extractors.collecting import Job, collect, stored
 from anomaly_methods.extractors.extraction import Extraction
 from anomaly_methods.extractors.noise import uniform_noise
-from anomaly_methods.extractors.parts import Parts
-from anomaly_methods.meta import JOB_FIELDS, StatisticsMeta, differences
 from anomaly_methods.statistics import Statistics
 from invglow.data.preprocessing import dequantize
 
@@ -51,28 +47,13 @@ def extract(
         ValueError: the model's output has the wrong shape, or the batch size is not positive.
         OSError: a file cannot be written; what was written before is intact.
     """
-    if batch_size < 1:
-        raise ValueError(f"The batch size must be at least 1, got {batch_size}.")
-    parts = Parts(path, extraction.meta, part_seconds)
-    parts.resume()
-    group = extraction.extractor.group_size
-    with (
-        _prepared(extraction, device) as where,
-        tqdm(
-            desc=f"{extraction.extractor.name}: {extraction.image_set.name}",
-            total=extraction.rows * group,
-            initial=len(parts) * group,
-            unit="image",
-            disable=not progress,
-        ) as bar,
-    ):
-        for piece in _pieces(extraction, len(parts), max(1, batch_size // group), where):
-            parts.add(piece)
-            bar.update(len(piece) * group)
-    statistics = parts.whole()
-    statistics.save(path)
-    parts.remove()
-    return statistics
+    with _prepared(extraction, device) as where:
+
+        def values(indices: range) -> dict[str, NDArray[np.float64]]:
+            return _values(extraction, indices, extraction.image_set.batch(indices).to(where))
+
+        job = Job(path, extraction.meta, extraction.rows, values)
+        return collect(job, batch_size=batch_size, progress=progress, part_seconds=part_seconds)
 
 
 def load_or_extract(
@@ -100,25 +81,12 @@ def load_or_extract(
         ValueError: the file is of another model, image set or computation, or damaged; or as in `extract`.
         OSError: as in `extract`.
     """
-    if path.exists() and not recompute:
-        found = Statistics.load(path)
-        _require_same_job(found.meta, extraction.meta, path)
-        Parts(
-            path, extraction.meta
-        ).remove()  # left when the run was killed just before it would have done so
+    found = None if recompute else stored(path, extraction.meta)
+    if found is not None:
         return found
     return extract(
         extraction, path, batch_size=batch_size, device=device, progress=progress, part_seconds=part_seconds
     )
-
-
-def _require_same_job(found: StatisticsMeta, wanted: StatisticsMeta, path: Path) -> None:
-    for name, (there, here) in differences(found, wanted, JOB_FIELDS).items():
-        raise ValueError(
-            f"{path} holds other statistics than asked for: {name} is {there!r} (model {found.model!r} on "
-            f"{found.dataset!r}) instead of {here!r} (model {wanted.model!r} on {wanted.dataset!r}); "
-            "name another file, or have it computed again (--recompute)."
-        )
 
 
 @contextmanager
@@ -136,20 +104,6 @@ def _prepared(extraction: Extraction, device: torch.device | str | None) -> Iter
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _pieces(extraction: Extraction, first: int, rows: int, device: torch.device) -> Iterator[Statistics]:
-    """Yield the statistics of `rows` groups after the other, from group `first` on.
-
-    Images are read when they are needed: that takes 10 microseconds each, so a second thread is not worth it.
-    """
-    group = extraction.extractor.group_size
-    for start in range(first, extraction.rows, rows):
-        indices = range(start * group, min(start + rows, extraction.rows) * group)
-        began = time.perf_counter()
-        values = _values(extraction, indices, extraction.image_set.batch(indices).to(device))
-        meta = replace(extraction.meta, seconds=time.perf_counter() - began)
-        yield Statistics(values, np.array(indices[::group]), meta)
 
 
 def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str, NDArray[np.float64]]:

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 
 from anomaly_methods.methods.base import AnomalyMethod
 from anomaly_methods.methods.combined import Combined, CombinedWithoutGradients
+from anomaly_methods.methods.complexity_ratio import (
+    ComplexityRatio,
+    ComplexityRatioJpeg2000,
+    ComplexityRatioJpegLs,
+    ComplexityRatioWebp,
+)
 from anomaly_methods.methods.fisher_typicality import FisherTypicality
 from anomaly_methods.methods.gradients_chi_square import GradientsChiSquare
 from anomaly_methods.methods.gradients_fishers_method import GradientsFishersMethod
@@ -23,6 +29,7 @@ from anomaly_methods.methods.likelihood_ratio import LikelihoodRatio
 from anomaly_methods.methods.raw_likelihood import RawLikelihood
 from anomaly_methods.methods.sources import SourceStatistics
 from anomaly_methods.methods.typicality import Typicality
+from anomaly_methods.methods.waic import Waic
 
 __all__ = ["ALIASES", "METHODS", "get_method", "usable_methods"]
 
@@ -34,6 +41,11 @@ METHODS: Mapping[str, AnomalyMethod] = {
         LastScale(),
         LastScaleRatio(),
         Typicality(),
+        ComplexityRatio(),
+        ComplexityRatioWebp(),
+        ComplexityRatioJpeg2000(),
+        ComplexityRatioJpegLs(),
+        Waic(),
         GradientsGaussian(),
         GradientsGaussianFull(),
         GradientsChiSquare(),

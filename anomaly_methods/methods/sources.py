@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_methods.meta import differences
+from anomaly_methods.meta import COMPLEXITY_KINDS, differences
 from anomaly_methods.statistics import Statistics, StatisticsMeta
 
 __all__ = [
+    "ENSEMBLE_LIKELIHOODS",
     "GENERAL_GRADIENTS",
     "GENERAL_LIKELIHOOD",
     "SPECIFIC_GRADIENTS",
@@ -20,6 +21,8 @@ __all__ = [
     "Source",
     "SourceStatistics",
     "assemble",
+    "complexity_by",
+    "ensemble",
     "joined",
     "likelihoods",
     "paired",
@@ -31,7 +34,10 @@ _SAME_COMPUTATION = ("extractor_version", "preprocessing", "noise_draws", "seed"
 
 
 class Source(NamedTuple):
-    """One kind of statistics of one of the models: the specific one, or the general one it came from."""
+    """One kind of statistics of one of the models: the specific one, the general one, or an ensemble.
+
+    Code lengths, which no model has a part in, count to the specific model.
+    """
 
     role: str
     kind: str
@@ -41,6 +47,7 @@ SPECIFIC_LIKELIHOOD = Source("specific", "likelihood")
 GENERAL_LIKELIHOOD = Source("general", "likelihood")
 SPECIFIC_GRADIENTS = Source("specific", "gradients")
 GENERAL_GRADIENTS = Source("general", "gradients")
+ENSEMBLE_LIKELIHOODS = Source("ensemble", "likelihood")
 
 SourceStatistics = Mapping[Source, Statistics]
 """All there is about one image set."""
@@ -52,6 +59,36 @@ def likelihoods(specific: Statistics, general: Statistics | None = None) -> dict
     if general is not None:
         found[GENERAL_LIKELIHOOD] = general
     return found
+
+
+def complexity_by(codec: str) -> Source:
+    """Return the source of code lengths by an image codec, one of the values of `COMPLEXITY_KINDS`."""
+    kinds = {codec: kind for kind, codec in COMPLEXITY_KINDS.items()}
+    return Source("specific", kinds[codec])
+
+
+def ensemble(members: Sequence[Statistics]) -> Statistics:
+    """Join statistics of the same images under K >= 2 different models; values become `modelK/...`, from 1.
+
+    The meta is that of the first, but for `model`, which names them all. Under `ENSEMBLE_LIKELIHOODS` the
+    result is what methods on ensembles take.
+
+    Raises:
+        ValueError: there are fewer than two, two are of the same model, or they do not belong together.
+    """
+    if len(members) < 2:
+        raise ValueError(f"An ensemble needs at least 2 models, got {len(members)}.")
+    seen: dict[str, StatisticsMeta] = {}
+    for meta in (member.meta for member in members):
+        if (other := seen.get(meta.checkpoint_sha256)) is not None:
+            raise ValueError(
+                f"An ensemble needs different models, but {other.model!r} and {meta.model!r} have the same "
+                f"weights (checkpoint {_short(meta.checkpoint_sha256)}): leave one of them out."
+            )
+        seen[meta.checkpoint_sha256] = meta
+    found = joined({f"model{number}": member for number, member in enumerate(members, start=1)})
+    names = " + ".join(meta.model for meta in seen.values())
+    return Statistics(found.values, found.index, replace(found.meta, model=names))
 
 
 def assemble(sources: Mapping[str, Source], available: SourceStatistics) -> Statistics:
@@ -127,6 +164,8 @@ def _require_one_model_per_role(parts: Sequence[tuple[Source, StatisticsMeta]]) 
     """All kinds of statistics of one role must be of one model; `joined` cannot know the roles."""
     seen: dict[str, tuple[Source, StatisticsMeta]] = {}
     for source, meta in parts:
+        if source.kind in COMPLEXITY_KINDS:
+            continue
         first, other = seen.setdefault(source.role, (source, meta))
         if meta.checkpoint_sha256 != other.checkpoint_sha256:
             raise ValueError(

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anomaly_methods.meta import COMPLEXITY_KINDS
 from anomaly_methods.methods.sources import (
+    ENSEMBLE_LIKELIHOODS,
     GENERAL_GRADIENTS,
     GENERAL_LIKELIHOOD,
     SPECIFIC_GRADIENTS,
     SPECIFIC_LIKELIHOOD,
     Source,
+    complexity_by,
+    ensemble,
 )
 from anomaly_methods.statistics import Statistics
 from tests.anomaly_methods.examples import make_statistics
@@ -50,7 +54,10 @@ def random_norms(
 def all_sources(
     dataset: str, rows: int, seed: int = 0, shift: float = 0.0, **changes: Any
 ) -> dict[Source, Statistics]:
-    """Return likelihoods and gradients of both models on one image set; `shift` makes it anomalous."""
+    """Return likelihoods and gradients of both models, an ensemble and code lengths, all of one image set.
+
+    `shift` makes it anomalous.
+    """
     generator = np.random.default_rng([seed, 1])
     names = ("log_prob.scale0", "log_prob.scale1")
 
@@ -60,9 +67,29 @@ def all_sources(
 
     specific = {"dataset": dataset, "dataset_sha256": dataset, **changes}
     general = {**specific, "checkpoint_sha256": OTHER, "model": "runs/general"}
-    return {
-        SPECIFIC_LIKELIHOOD: make_statistics(shares(-shift), **specific),
+    first = make_statistics(shares(-shift), **specific)
+    others = {
+        SPECIFIC_LIKELIHOOD: first,
         GENERAL_LIKELIHOOD: make_statistics(shares(0.0), **general),
         SPECIFIC_GRADIENTS: make_gradients(random_norms(rows, seed, shift), **specific),
         GENERAL_GRADIENTS: make_gradients(random_norms(rows, seed + 1000), **general),
+    }
+    second = make_statistics(shares(-shift), **{**specific, "checkpoint_sha256": "c" * 64})
+    return {
+        **others,
+        ENSEMBLE_LIKELIHOODS: ensemble([first, second]),
+        **_code_lengths(generator, specific, rows),
+    }
+
+
+def _code_lengths(
+    generator: np.random.Generator, fields: Mapping[str, Any], rows: int
+) -> dict[Source, Statistics]:
+    of_no_model = {**fields, "checkpoint_sha256": "none", "bound": "none"}
+    return {
+        complexity_by(codec): make_statistics(
+            {"code_length": generator.normal(100, 1, size=rows)},
+            **{**of_no_model, "kind": kind, "model": codec},
+        )
+        for kind, codec in COMPLEXITY_KINDS.items()
     }

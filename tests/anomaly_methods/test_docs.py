@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anomaly_methods.methods.registry import ALIASES, METHODS
-from anomaly_methods.methods.sources import SPECIFIC_GRADIENTS
+from anomaly_methods.methods.sources import GENERAL_LIKELIHOOD, SPECIFIC_GRADIENTS, SPECIFIC_LIKELIHOOD
 from anomaly_methods.statistics import Statistics
 from tests.anomaly_methods.examples import make_statistics
 from tests.anomaly_methods.gradient_examples import all_sources
@@ -51,8 +51,10 @@ def test_programs_about_methods_run(capsys: pytest.CaptureFixture[str]) -> None:
         }
     exec(programs("methods.md"), names)  # noqa: S102 - the project's own page
     assert len(names["scores"]) == len(names["ratio"]) == 40
-    without_general_gradients = len(METHODS) - 1
-    assert len(capsys.readouterr().out.splitlines()) == 1 + without_general_gradients
+    there = {SPECIFIC_LIKELIHOOD, GENERAL_LIKELIHOOD, SPECIFIC_GRADIENTS}
+    usable = [method for method in METHODS.values() if there.issuperset(method.sources.values())]
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(usable)
+    assert len(names["disagreement"]) == 40
     assert len(names["found"].combined) == 40
     assert names["flags"].dtype == bool
 
