@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["BINS", "bin_of", "logistic_log_density", "logistic_log_mass"]
+__all__ = ["BINS", "bin_centre", "bin_of", "logistic_log_density", "logistic_log_mass"]
 
 BINS = 256
 
@@ -16,6 +16,11 @@ BINS = 256
 def bin_of(x: Tensor) -> Tensor:
     """Return the bin 0 ... 255 of values in [-1/2, 1/2), int64; values outside count to the nearest bin."""
     return ((x.detach() + 0.5) * BINS).floor().clamp(0, BINS - 1).long()
+
+
+def bin_centre(bins: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return the middle of bins 0 ... 255, in [-1/2, 1/2)."""
+    return (bins.to(dtype) + 0.5) / BINS - 0.5
 
 
 def logistic_log_mass(bins: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

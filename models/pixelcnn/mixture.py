@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.logistic import BINS, logistic_log_mass
+from models.logistic import BINS, bin_centre, logistic_log_mass
 
-__all__ = ["bin_centre", "mixture_log_mass", "mixture_outputs", "mixture_sample"]
+__all__ = ["mixture_log_mass", "mixture_outputs", "mixture_sample"]
 
 # Beyond these a log-scale says nothing about 8-bit images; a fresh network starts at about natural contrasts.
 _LOG_SCALES = (-9.0, 2.0)
@@ -17,11 +17,6 @@ _FIRST_LOG_SCALE = -2.5
 def mixture_outputs(channels: int, mixtures: int) -> int:
     """Return how many numbers describe the mixture of one pixel of 1 or 3 channels."""
     return mixtures * (1 + 2 * channels + channels * (channels - 1) // 2)
-
-
-def bin_centre(bins: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the middle of bins 0 ... 255, in [-1/2, 1/2)."""
-    return (bins.to(dtype) + 0.5) / BINS - 0.5
 
 
 def mixture_log_mass(bins: Tensor, parameters: Tensor) -> Tensor:

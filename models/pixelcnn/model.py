@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models.base import Bound, GenerativeModel
-from models.logistic import BINS, bin_of
+from models.logistic import BINS, bin_centre, bin_of
 from models.pixelcnn.config import PixelCNNConfig
-from models.pixelcnn.mixture import bin_centre, mixture_log_mass, mixture_outputs, mixture_sample
+from models.pixelcnn.mixture import mixture_log_mass, mixture_outputs, mixture_sample
 from models.pixelcnn.plain import PlainNetwork
 from models.pixelcnn.plusplus import PlusPlusNetwork
 

@@ -1,0 +1,23 @@
+"""How runs build a diffusion model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from models.base import GenerativeModel
+from models.diffusion.config import DiffusionConfig
+from models.diffusion.model import Diffusion
+
+__all__ = ["build", "prepare"]
+
+
+def build(settings: Mapping[str, Any]) -> Diffusion:
+    """Build a fresh diffusion model from the fields of `DiffusionConfig`."""
+    return Diffusion(DiffusionConfig(**settings))
+
+
+def prepare(model: GenerativeModel, images: Tensor) -> None:
+    """Do nothing: a fresh diffusion model needs no data."""

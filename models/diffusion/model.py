@@ -1,0 +1,153 @@
+"""A DDPM behind the interface of all generative models."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.base import Bound, GenerativeModel
+from models.diffusion.bound import discretised_gaussian_log_mass, prior_divergence, stratified
+from models.diffusion.config import DiffusionConfig
+from models.diffusion.schedule import NoiseSchedule
+from models.diffusion.unet import build_unet
+from models.logistic import BINS, bin_centre, bin_of
+from models.noise import normal_noise, uniform_noise
+
+__all__ = ["BoundEstimate", "Diffusion"]
+
+_TIMESTEP_SEED = 1 << 32  # apart from the seeds of the noises
+
+
+class BoundEstimate(NamedTuple):
+    """An estimate of the bound on log p(x) and its standard error, both (B,), in nats.
+
+    With all T terms the error is that of the noise alone; with one noise for each image it is NaN.
+    """
+
+    log_prob: Tensor
+    standard_error: Tensor
+
+
+class Diffusion(GenerativeModel):
+    """Predicts the noise in images of every noise level; `log_prob` is what the settings' `evaluation` says.
+
+    "bound": the variational bound on the log-probability of the 8-bit image plus D log 256, all T terms or a
+    stratified estimate. "timestep": -|noise - predicted noise|^2 at one timestep, averaged over
+    `noise_samples`, which is no likelihood ("surrogate"). The noise of an image depends on its pixels and the
+    seed alone; the caller's images are never changed.
+
+    Args:
+        config: the settings.
+        network: maps noisy images (B, C, H, W) and timesteps 1 ... T (B,) to the predicted noise.
+
+    References:
+        Denoising diffusion probabilistic models (Ho et al., 2020), equations 5, 12, 13 and 14;
+        Dauncey et al. (2024), whose scores take the loss of a single timestep.
+    """
+
+    def __init__(self, config: DiffusionConfig, network: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.image_shape = config.image_shape
+        self.bound: Bound = "elbo" if config.evaluation == "bound" else "surrogate"
+        self.schedule = NoiseSchedule(config)
+        self.network = network if network is not None else build_unet(config)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        if self.config.evaluation == "bound":
+            return self.bound_estimate(x).log_prob
+        t = torch.full((len(x),), self.config.timestep, device=x.device)
+        errors = [self._squared_error(x, t, draw) for draw in range(self.config.noise_samples)]
+        return -torch.stack(errors).mean(dim=0)
+
+    def training_log_prob(self, x: Tensor) -> Tensor:
+        """Return minus the squared error at a timestep drawn for each image, (B,) (Ho et al., eq. 14)."""
+        t = 1 + (uniform_noise(x, (1,), _TIMESTEP_SEED)[:, 0] * self.config.timesteps).long()
+        return -self._squared_error(x, t, 0)
+
+    def bound_estimate(self, x: Tensor) -> BoundEstimate:
+        """Return the bound on log p(x) of images (B, C, H, W), and its standard error."""
+        starts, sizes = self._strata(x.device)
+        values = torch.stack(
+            [
+                torch.stack(
+                    [self._term(x, stratum, start, size, draw) for draw in range(self.config.noise_samples)],
+                    1,
+                )
+                for stratum, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True))
+            ],
+            dim=1,
+        )
+        total, error = stratified(values, sizes.to(values))
+        images = self._images(x)
+        constant = math.prod(self.image_shape) * math.log(BINS)
+        last = prior_divergence(images, self.schedule.signal[-1])
+        return BoundEstimate(constant - last - total, error)
+
+    def _strata(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return first timestep and number of timesteps of each range that a term is drawn from.
+
+        The first timestep is a range of its own: its term is of another kind, and the largest.
+        """
+        timesteps = self.config.timesteps
+        ranges = max((self.config.terms or timesteps) - 1, 1)
+        geometric = 2 * ((timesteps + 1) / 2) ** (torch.arange(ranges + 1, device=device).double() / ranges)
+        places = torch.arange(ranges + 1, device=device)
+        edges = (geometric.round().long() - places).cummax(dim=0).values + places  # none is empty
+        starts = torch.cat((torch.ones(1, dtype=torch.long, device=device), edges[:-1]))
+        return starts, torch.diff(torch.cat((starts, edges[-1:])))
+
+    def _term(self, x: Tensor, stratum: int, start: int, size: int, draw: int) -> Tensor:
+        """Return the loss (B,) of a timestep of a range: a divergence or, at t = 1, -log p(x_0|x_1)."""
+        number = stratum * self.config.noise_samples + draw
+        uniform = uniform_noise(x, (1,), self.config.noise_seed + _TIMESTEP_SEED * (number + 2))[:, 0]
+        t = start + (uniform * size).long()
+        noisy, noise = self._noisy(x, t, number)
+        predicted = self.network(noisy, t)
+        if start > 1:
+            return self.schedule.divergence(_squared_norm(noise - predicted), x[0].numel(), t)
+        mean = self.schedule.mean(noisy, predicted, t)
+        std = self.schedule.betas[1].sqrt().to(x.dtype)
+        return -discretised_gaussian_log_mass(bin_of(x), mean, std).sum(dim=(1, 2, 3))
+
+    def _squared_error(self, x: Tensor, t: Tensor, number: int) -> Tensor:
+        """Return the squared error of the predicted noise, (B,)."""
+        noisy, noise = self._noisy(x, t, number)
+        return _squared_norm(noise - self.network(noisy, t))
+
+    def _noisy(self, x: Tensor, t: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Return the images with noise of a timestep, and the noise."""
+        noise = normal_noise(x, self.image_shape, self.config.noise_seed + number)
+        return self.schedule.noisy(self._images(x), noise, t), noise
+
+    def _images(self, x: Tensor) -> Tensor:
+        """Return the centres of the bins, in [-1, 1]."""
+        return 2 * bin_centre(bin_of(x), x.dtype)
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        device = generator.device if generator is not None else torch.device("cpu")
+        where = next(self.parameters(), self.schedule.betas).device
+
+        def noise() -> Tensor:
+            return temperature * torch.randn(n, *self.image_shape, generator=generator, device=device).to(
+                where
+            )
+
+        images = noise()
+        for step in range(self.config.timesteps, 0, -1):
+            t = torch.full((n,), step, device=where)
+            images = self.schedule.mean(images, self.network(images, t), t)
+            if step > 1:
+                images = (
+                    images
+                    + self.schedule.reverse_variance(t).sqrt().to(images)[:, None, None, None] * noise()
+                )
+        return (images / 2).clamp(-0.5, 0.5)
+
+
+def _squared_norm(x: Tensor) -> Tensor:
+    return x.square().sum(dim=(1, 2, 3))
