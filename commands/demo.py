@@ -12,6 +12,7 @@ import folder_locations
 from commands.common import add_command, add_device, add_run, load_images
 from commands.computing import Computation, RunModel
 from commands.evaluate import evaluate_run, write_results
+from commands.restarting import delete_runs
 from commands.sample import save_samples
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["add_parser"]
 
 GENERAL, INSIDE, OUTSIDE = "general:photos", "demo-fashion-mnist", "demo-mnist"
+# Folders of its runs, inside its own.
+BASE, SPECIFIC = "general", "fashion-mnist"
 EXAMPLE = "  python main.py demo --run my-demo"
 INTRODUCTION = f"""\
 Which pictures do not belong among clothes (FashionMNIST)? Three small Glow models learn on this machine:
@@ -54,6 +57,7 @@ def add_parser(subparsers: Any) -> None:
     add_run(parser, "folder for all that is made (default: demo in the runs folder)", type=Path)
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="names all randomness")
     add_device(parser)
+    parser.add_argument("--restart", action="store_true", help="delete the runs of the demo and train anew")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.run or folder_locations.runs_folder() / "demo"
     device = resolve_device(arguments.device)
     print(INTRODUCTION)
+    if arguments.restart:
+        delete_runs(folder / BASE, folder / SPECIFIC)
     general, specific = _train(folder, DemoSettings(), arguments.seed, device)
     computation = Computation(seed=arguments.seed, device=device)
     rows = evaluate_run(computation, specific, general, [INSIDE, OUTSIDE], method_names=_methods())
@@ -98,7 +104,7 @@ def _train(
     """Train what is not trained yet; return the general and the specific model."""
     from models.runs import EQUALLY_TRAINED, Origin, train_run
 
-    base, specific = folder / "general", folder / "fashion-mnist"
+    base, specific = folder / BASE, folder / SPECIFIC
     photos = load_images(GENERAL, "train", grey=True)
     clothes = load_images(INSIDE, "train")
     plans = (

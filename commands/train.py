@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from commands.common import add_command, add_device, add_download, add_run, print_once
+from commands.restarting import delete_runs
 from commands.training_plans import evaluation_of, plans_of
 
 if TYPE_CHECKING:
@@ -163,16 +163,13 @@ def _delete_run(plan: RunPlan) -> None:
     """Delete a run, and nothing that is not one."""
     import ignite.distributed as idist
 
-    from invglow.checkpoints import read_config
-
     folder = plan.run.resolve()
     if plan.origin is not None and plan.origin.run.resolve().is_relative_to(folder):
         raise ValueError(
             f"--restart would delete {plan.origin.run}, which {plan.run} starts from: choose another --run."
         )
-    if idist.get_rank() == 0 and folder.exists() and any(folder.iterdir()):
-        read_config(folder)
-        shutil.rmtree(folder)
+    if idist.get_rank() == 0:
+        delete_runs(folder)
     idist.barrier()
 
 

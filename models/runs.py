@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import invglow
-from invglow.checkpoints import newest_checkpoint, read_config, weights_sha256, write_config
+from invglow.checkpoints import CONFIG, newest_checkpoint, read_config, weights_sha256, write_config
 from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
@@ -171,12 +171,14 @@ def _provenance(origin: Origin) -> dict[str, Any]:
 
 def _record(run: Path, config: dict[str, Any]) -> None:
     """Write the configuration of a new run, or check it against the one that is there."""
-    if (run / "config.json").exists():
+    if (run / CONFIG).exists():
         for section in ("model", "data", "training"):
             _refuse_difference(run, section, read_section(run, section), config[section])
         _refuse_difference(run, "origin", read_config(run).get("origin"), config["origin"])
         idist.barrier()
     else:
+        if newest_checkpoint(run) is not None:
+            raise ValueError(f"{run} holds a checkpoint but no {CONFIG} that says of what: choose another --run.")
         idist.barrier()
         if idist.get_rank() == 0:
             write_config(run, config)

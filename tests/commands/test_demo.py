@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from commands import demo
+from invglow.checkpoints import read_config
 from invglow.data import photos, registry
 from invglow.data.image_set import ImageSet
 from models.glow import Glow
-from tests.commands.calls import Call
+from tests.commands.calls import Call, files
 
 TRAINED = ("general", "fashion-mnist", "fashion-mnist/general")
 
@@ -81,6 +82,36 @@ def test_a_second_call_trains_and_computes_nothing(
     assert (first.code, second.code) == (0, 0)
     assert [(folder / run / "model.safetensors").stat().st_mtime_ns for run in TRAINED] == before
     assert second.out.partition("Took ")[0] == first.out.partition("Took ")[0]
+
+
+def test_other_settings_are_refused_and_restart_starts_over(tmp_path: Path, call: Call) -> None:
+    folder = tmp_path / "demo"
+    assert call("demo", "--run", folder).code == 0
+    (folder / "notes.txt").write_text("mine")
+    before = files(folder)
+    outcome = call("demo", "--run", folder, "--seed", "1")
+    assert outcome.code == 2
+    assert "holds a run with training.seed = 0, asked for was 1" in outcome.err
+    assert "or start over with --restart." in outcome.err
+    assert files(folder) == before
+    assert call("demo", "--run", folder, "--seed", "1", "--restart").code == 0
+    for run in TRAINED:
+        assert read_config(folder / run)["training"]["seed"] == 1
+        assert (folder / run / "model.safetensors").read_bytes() != before[folder / run / "model.safetensors"]
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_restart_deletes_nothing_where_something_else_than_a_run_is(tmp_path: Path, call: Call) -> None:
+    folder = tmp_path / "demo"
+    (folder / "fashion-mnist").mkdir(parents=True)
+    (folder / "fashion-mnist" / "photo.jpg").write_text("precious")
+    (folder / "general").mkdir()
+    (folder / "general" / "config.json").write_text('{"format_version": 1}')
+    before = files(folder)
+    outcome = call("demo", "--run", folder, "--restart")
+    assert f"error: {folder / 'fashion-mnist'} is not a run folder" in outcome.err
+    assert outcome.code == 2
+    assert files(folder) == before
 
 
 def test_it_goes_on_after_an_interruption(

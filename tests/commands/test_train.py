@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
+from commands import restarting
 from invglow.checkpoints import load_weights, newest_checkpoint, read_config
 from invglow.files import sha256_of_file
 from invglow.training.step import StepResult, TrainingStep
@@ -114,6 +116,42 @@ def test_restart_deletes_only_runs(hierarchy: Hierarchy, tmp_path: Path, call: C
     command = ("train", "--data", hierarchy.wide, "--run", tmp_path, *SHORT, *TINY, "--restart")
     assert "is not a run folder" in call(*command).refusal()
     assert precious.read_text() == "years of work"
+
+
+def test_a_restart_that_was_killed_can_be_asked_for_again(
+    run: Path, hierarchy: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, *TINY, "--seed", "3", "--restart")
+    for _ in range(3):  # of six files and folders besides config.json
+        with monkeypatch.context() as patch:
+            patch.setattr(restarting, "_delete", once_then_killed(restarting._delete))
+            assert call(*command).code == 130
+        assert (run / "config.json").exists()
+    assert call(*command).code == 0
+    assert read_config(run)["training"]["seed"] == 3
+
+
+def once_then_killed(delete: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return a function that deletes the first time it is called and then stands for a kill."""
+    calls: list[Path] = []
+
+    def deleting(path: Path) -> None:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(path)
+        delete(path)
+
+    return deleting
+
+
+def test_a_checkpoint_of_unknown_settings_is_not_gone_on_from(
+    run: Path, hierarchy: Hierarchy, call: Call
+) -> None:
+    (run / "config.json").unlink()
+    before = state(run)
+    sentence = call("train", "--data", hierarchy.wide, "--run", run, *SHORT, *TINY).refusal()
+    assert sentence == f"{run} holds a checkpoint but no config.json that says of what: choose another --run."
+    assert state(run) == before
 
 
 @pytest.mark.parametrize(
