@@ -1,0 +1,69 @@
+"""What the pages tell people to type can be typed, and the programs of docs/gradients.md run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import benchmarks.gradient_scores
+import main
+from anomaly_methods import cache_statistics
+from tests.commands.calls import Call
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = {
+    ("python", "main.py"): main.main,
+    ("python", "-m", "anomaly_methods.cache_statistics"): cache_statistics.main,
+    ("python", "-m", "benchmarks.gradient_scores"): benchmarks.gradient_scores.main,
+}
+
+
+def command_lines(page: Path) -> Iterator[list[str]]:
+    """Yield the words of each command in the blocks of a page that name no language."""
+    for block in re.findall(r"^```\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.startswith("python "):
+                yield shlex.split(line, comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Any] = []
+    for command in main.COMMANDS:
+        monkeypatch.setattr(command, "run", lambda arguments: taken.append(arguments) or 0)
+    monkeypatch.setattr(cache_statistics, "cache", lambda arguments: taken.append(arguments) or 0)
+    monkeypatch.setattr(benchmarks.gradient_scores, "_run", lambda options: taken.append(options) or 0)
+    tried = 0
+    for words in command_lines(page):
+        for start, program in PROGRAMS.items():
+            if tuple(words[: len(start)]) == start:
+                assert program(words[len(start) :]) == 0, words
+                tried += 1
+    assert len(taken) == tried
+
+
+def test_the_page_on_gradients_has_commands_to_try() -> None:
+    assert len(list(command_lines(ROOT / "docs" / "gradients.md"))) == 4
+
+
+def test_programs_of_the_page_on_gradients_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    size = ("--scales", "1", "--steps-per-scale", "1", "--hidden-channels", "4", "--steps", "1")
+    run = ("--run", "runs/demo/fashion-mnist", "--batch-size", "4")
+    assert call("train", "--data", "demo-fashion-mnist", *run, *size).code == 0
+    text = (ROOT / "docs" / "gradients.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)  # noqa: S102 - our own page
+    assert names["norms"].keys() == names["slow"].keys()
+    for name, values in names["norms"].items():
+        torch.testing.assert_close(values, names["slow"][name], rtol=1e-3, atol=1e-8)
+        assert values.shape == (2,)
