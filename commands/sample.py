@@ -53,7 +53,7 @@ def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed:
     from plots.image_grid import save_image_grid
 
     try:
-        images = model.sample(n, torch.Generator().manual_seed(seed), temperature)
+        images = model.sample(n, generator=torch.Generator().manual_seed(seed), temperature=temperature)
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
         raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
     broken = int((~images.isfinite()).flatten(1).any(dim=1).sum())

@@ -38,4 +38,4 @@ class Glow(MultiScaleModel):
         return log_det, log_prior
 
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        return self.flow.sample(n, temperature, generator)
+        return self.flow.sample(n, temperature=temperature, generator=generator)

@@ -61,6 +61,14 @@ def test_sample_passes_generator_and_temperature_on(glow: Glow) -> None:
     torch.testing.assert_close(cold[0], cold[1])
 
 
+def test_arguments_in_the_order_of_the_other_never_pass_silently(glow: Glow) -> None:
+    """A flow takes the temperature first and a model the generator, so names are what to call them by."""
+    with pytest.raises(TypeError):
+        glow.flow.sample(2, torch.Generator())  # type: ignore[arg-type]
+    with pytest.raises((TypeError, AttributeError)):
+        glow.sample(2, 0.5)  # type: ignore[arg-type]
+
+
 def test_wrong_images_are_refused(glow: Glow) -> None:
     for shape in ((2, 1, 8, 16), (2, 3, 16, 8), (3, 8, 16)):
         with pytest.raises(ValueError, match=r"takes images of shape \(B, 3, 8, 16\)"):
