@@ -16,6 +16,7 @@ __all__ = [
     "add_run",
     "existing_run",
     "images_for_run",
+    "images_of_run",
     "load_images",
     "print_once",
 ]
@@ -88,6 +89,22 @@ def images_for_run(run: Path, spec: str, split: str, *, grey: bool = False, down
     shape = tuple(data["image_shape"])
     images = load_images(spec, split, image_size=shape[1], grey=grey or data["grey"], download=download)
     check_image_shape(images.image_shape, shape, name=spec)
+    return images
+
+
+def images_of_run(run: Path) -> Any:
+    """Load the training set of a run again, exactly as it was."""
+    from invglow.sections import FLAG, TEXT, WHOLE, read_section
+
+    if read_section(run, "data").get("name", ...) is None:
+        raise ValueError(f"What {run} was trained on is not known, since it was imported: name a set.")
+    data = read_section(run, "data", name=TEXT, split=TEXT, images=WHOLE, grey=FLAG, sha256=TEXT)
+    images = images_for_run(run, data["name"], data["split"], grey=data["grey"])
+    images = images.limited(data["images"])
+    if images.sha256() != data["sha256"]:
+        raise ValueError(
+            f"{data['name']} has changed since {run} was trained on it: name the set with --data."
+        )
     return images
 
 

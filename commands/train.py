@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from commands.common import add_command, add_device, add_download, add_run, print_once
+from commands.objectives import add_objective
 from commands.restarting import delete_runs
 from commands.training_plans import evaluation_of, plans_of
 
@@ -20,6 +21,8 @@ __all__ = ["add_parser"]
 EXAMPLE = """\
   python main.py train --data tiny --run runs/general --steps 20000
   python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000
+  python main.py train --data cifar10 --run runs/outliers --base runs/general --outlier-loss class
+  python main.py train --data cifar10 --run runs/classes --base runs/general --labels
   torchrun --nproc-per-node 2 main.py train --data tiny --run-folder runs/general --steps 20000
 (--run-folder is --run by a name that torchrun does not take for one of its own, --run-path.)"""
 
@@ -41,6 +44,7 @@ def add_parser(subparsers: Any) -> None:
     _add_length(parser)
     _add_model(parser)
     _add_optimization(parser)
+    add_objective(parser)
     _add_watching(parser)
     add_device(parser)
     add_download(parser)
@@ -187,8 +191,12 @@ def _train_one(plan: RunPlan, evaluation: Evaluation, device: torch.device, log_
         )
     else:
         skipped = f", {result.skipped} of them skipped (no finite gradient)" if result.skipped else ""
+        left_out = (
+            f"; {result.left_out} images left out of losses (no finite log p)" if result.left_out else ""
+        )
         print_once(
-            f"Done: {result.steps} steps{skipped} in {result.seconds:.0f} s of training. Files: {plan.run}"
+            f"Done: {result.steps} steps{skipped} in {result.seconds:.0f} s of training{left_out}. "
+            f"Files: {plan.run}"
         )
     print_once(f"Watch it: tensorboard --logdir {plan.run / 'tensorboard'}")
     print_once(

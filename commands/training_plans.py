@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.common import existing_run, images_for_run, load_images, print_once
+from commands.common import existing_run, images_for_run, images_of_run, load_images, print_once
+from commands.objectives import check_labels, label_plan, outlier_plan
 
 if TYPE_CHECKING:
     import torch
@@ -37,8 +39,10 @@ def plans_of(arguments: argparse.Namespace) -> list[RunPlan]:
     images = _training_images(arguments, origin)
     training = _training_config(arguments, images)
     model = None if origin else _model_spec(arguments, images)
-    plans = [RunPlan(folder, images, training, model, origin)]
     general_images = _general_images(arguments, origin)
+    outliers = outlier_plan(arguments, origin, general_images)
+    labels = label_plan(arguments, origin, images)
+    plans = [RunPlan(folder, images, training, model, origin, outliers, labels)]
     if general_images is not None and origin is not None:
         again = Origin(origin.run, "continue")
         plans.append(RunPlan(folder / EQUALLY_TRAINED, general_images, training, origin=again))
@@ -53,12 +57,13 @@ def _general_images(arguments: argparse.Namespace, origin: Origin | None) -> Ima
     if not fine_tunes or arguments.equal_training is False or origin is None:
         return None
     try:
-        return _images_of_run(origin.run)
+        images: ImageSet = images_of_run(origin.run)
     except (ValueError, OSError) as error:
         raise ValueError(
             f"The general model cannot be trained on, too, since its images are missing ({error}) "
             f"Provide them, or leave this out with --no-equal-training."
         ) from error
+    return images
 
 
 def _origin(arguments: argparse.Namespace) -> Origin | None:
@@ -73,8 +78,8 @@ def _training_images(arguments: argparse.Namespace, origin: Origin | None) -> Im
     if arguments.data is None:
         if origin is None or origin.relation == "base":
             raise ValueError("Say what to train on with --data NAME.")
-        return _images_of_run(origin.run)
-    images: ImageSet
+        images: ImageSet = images_of_run(origin.run)
+        return images
     if origin is None:
         size, grey = arguments.image_size, arguments.grey
         images = load_images(arguments.data, "train", image_size=size, grey=grey, download=arguments.download)
@@ -83,20 +88,6 @@ def _training_images(arguments: argparse.Namespace, origin: Origin | None) -> Im
             origin.run, arguments.data, "train", grey=arguments.grey, download=arguments.download
         )
     return images if arguments.limit is None else images.limited(arguments.limit)
-
-
-def _images_of_run(run: Path) -> ImageSet:
-    """Load the training set of a run again, exactly as it was."""
-    from invglow.sections import FLAG, TEXT, WHOLE, read_section
-
-    data = read_section(run, "data", name=TEXT, split=TEXT, images=WHOLE, grey=FLAG, sha256=TEXT)
-    images: ImageSet = images_for_run(run, data["name"], data["split"], grey=data["grey"])
-    images = images.limited(data["images"])
-    if images.sha256() != data["sha256"]:
-        raise ValueError(
-            f"{data['name']} has changed since {run} was trained on it: name the set with --data."
-        )
-    return images
 
 
 def _training_config(arguments: argparse.Namespace, images: ImageSet) -> TrainingConfig:
@@ -164,6 +155,10 @@ def evaluation_of(arguments: argparse.Namespace, plan: RunPlan, device: torch.de
     for spec in arguments.evaluate_on:
         if spec != plan.images.name or "test" not in sets:
             sets[spec] = _watched(arguments, plan, spec)
+    if plan.labels is None:  # whatever the labels name, it is not learned here
+        sets = {name: replace(images, labels=None) for name, images in sets.items()}
+    elif "test" in sets:
+        check_labels(sets["test"], plan.labels.classes)
     fine_tunes = plan.origin is not None and plan.origin.relation == "base"
     general = load_model(plan.origin.run, device) if plan.origin and fine_tunes else None
     return Evaluation(sets, general, limit=arguments.evaluate_limit)

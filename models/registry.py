@@ -15,7 +15,7 @@ from invglow.reading import load_tensors
 from invglow.sections import OBJECT, TEXT, read_section
 from models.base import GenerativeModel
 
-__all__ = ["FAMILIES", "Family", "family", "load_model"]
+__all__ = ["FAMILIES", "Family", "family", "load_model", "with_classes"]
 
 # Name of a family -> module with the functions of `Family`.
 FAMILIES = {"glow": "models.glow.family"}
@@ -64,6 +64,19 @@ def load_model(run: Path, device: torch.device) -> GenerativeModel:
     except ValueError as error:
         raise ValueError(f"The weights in {run} do not fit its configuration: {error}") from error
     return model.to(device).eval()
+
+
+def with_classes(family_name: str, model: GenerativeModel, classes: int) -> GenerativeModel:
+    """Return a copy of a model that has a density for each class, where its family offers that.
+
+    Raises:
+        ValueError: if it does not, or the model is of a variant without.
+    """
+    condition = getattr(family(family_name), "condition", None)
+    if condition is None:
+        raise ValueError(f"Models of the family {family_name!r} have no classes: fine-tune without labels.")
+    found: GenerativeModel = condition(model, classes)
+    return found
 
 
 def _model_of(run: Path) -> GenerativeModel:

@@ -19,13 +19,18 @@ from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
 from invglow.sections import OBJECT, TEXT, WHOLE, read_section
 from invglow.training import Evaluation, Trainer, TrainingConfig, TrainingResult
+from invglow.training.likelihood_model import ClassConditionalModel
+from invglow.training.objective import Objective
 from models.base import GenerativeModel
-from models.registry import family, load_model
+from models.objectives import LabelPlan, OutlierPlan, objective_of
+from models.registry import family, load_model, with_classes
 
 # Settings that change neither the weights nor where they are.
 HARMLESS = ("evaluate_every", "checkpoint_every", "max_nonfinite")
 # Folder, inside a fine-tuned run, of the general model trained on for as many steps.
 EQUALLY_TRAINED = "general"
+# Names the random numbers that batches of outliers are drawn with.
+OUTLIERS = 1
 # Largest shift of training images in the paper, as a fraction of the side.
 PAPER_SHIFT = 0.1
 
@@ -56,6 +61,8 @@ class RunPlan:
         training: how to train.
         model: `family` and `settings` of a fresh model; None takes the model of `origin`.
         origin: run to start from, if any.
+        outliers: outlier loss, if any; the general model is then `origin`, a base.
+        labels: label loss, if any; the same holds.
     """
 
     run: Path
@@ -63,6 +70,8 @@ class RunPlan:
     training: TrainingConfig
     model: Mapping[str, Any] | None = None
     origin: Origin | None = None
+    outliers: OutlierPlan | None = None
+    labels: LabelPlan | None = None
 
 
 def train_run(
@@ -75,14 +84,16 @@ def train_run(
     """
     config = _config_of(plan)
     model = _model_of(plan, config["model"], device)
-    check_image_shape(plan.images.image_shape, model.image_shape, name=plan.images.name)
-    batches = _batches_of(plan)
+    for images in (plan.images, *([plan.outliers.images] if plan.outliers else [])):
+        check_image_shape(images.image_shape, model.image_shape, name=images.name)
+    batches = _batches_of(plan.images, plan.training)
     trainer = Trainer(
         model=model,
         batches=batches,
         config=plan.training,
         run=plan.run,
         device=device,
+        objective=_objective_of(plan, batches, device),
         prepare=None if plan.origin else lambda: _prepare(model, config["model"]["family"], plan, device),
         evaluation=evaluation,
         log_every=log_every,
@@ -134,16 +145,13 @@ def _is_finished(run: Path) -> bool:
 def _config_of(plan: RunPlan) -> dict[str, Any]:
     return {
         "model": plan.model if plan.model is not None else _origin_model(plan),
-        "data": {
-            "name": plan.images.name,
-            "split": plan.images.split,
-            "images": len(plan.images),
-            "image_shape": list(plan.images.image_shape),
-            "grey": plan.images.grey,
-            "sha256": plan.images.sha256(),
-        },
+        "data": _described(plan.images),
         "training": asdict(plan.training),
         "origin": _provenance(plan.origin) if plan.origin else None,
+        "outliers": {**_described(plan.outliers.images), **plan.outliers.settings()}
+        if plan.outliers
+        else None,
+        "labels": plan.labels.settings(plan.images) if plan.labels else None,
         "versions": {
             "invglow": invglow.__version__,
             "python": platform.python_version(),
@@ -153,10 +161,30 @@ def _config_of(plan: RunPlan) -> dict[str, Any]:
     }
 
 
+def _described(images: ImageSet) -> dict[str, Any]:
+    return {
+        "name": images.name,
+        "split": images.split,
+        "images": len(images),
+        "image_shape": list(images.image_shape),
+        "grey": images.grey,
+        "sha256": images.sha256(),
+    }
+
+
 def _origin_model(plan: RunPlan) -> dict[str, Any]:
     if plan.origin is None:
         raise ValueError("A run needs a model or another run to start from.")
-    return read_section(plan.origin.run, "model", family=TEXT, settings=OBJECT)
+    model = read_section(plan.origin.run, "model", family=TEXT, settings=OBJECT)
+    if plan.labels is None:
+        return model
+    classes = model["settings"].get("classes") or plan.labels.classes
+    if classes != plan.labels.classes:
+        raise ValueError(
+            f"{plan.origin.run} has {classes} classes, the labels of {plan.images.name} name "
+            f"{plan.labels.classes}: start from a run without classes."
+        )
+    return {**model, "settings": {**model["settings"], "classes": classes}}
 
 
 def _provenance(origin: Origin) -> dict[str, Any]:
@@ -174,11 +202,14 @@ def _record(run: Path, config: dict[str, Any]) -> None:
     if (run / CONFIG).exists():
         for section in ("model", "data", "training"):
             _refuse_difference(run, section, read_section(run, section), config[section])
-        _refuse_difference(run, "origin", read_config(run).get("origin"), config["origin"])
+        for section in ("origin", "outliers", "labels"):
+            _refuse_difference(run, section, read_config(run).get(section), config[section])
         idist.barrier()
     else:
         if newest_checkpoint(run) is not None:
-            raise ValueError(f"{run} holds a checkpoint but no {CONFIG} that says of what: choose another --run.")
+            raise ValueError(
+                f"{run} holds a checkpoint but no {CONFIG} that says of what: choose another --run."
+            )
         idist.barrier()
         if idist.get_rank() == 0:
             write_config(run, config)
@@ -209,21 +240,36 @@ def _plain(value: Any) -> Any:
 
 def _model_of(plan: RunPlan, spec: Mapping[str, Any], device: torch.device) -> GenerativeModel:
     if plan.origin is not None:
-        return load_model(plan.origin.run, device).train()
+        model = load_model(plan.origin.run, device)
+        if plan.labels is not None and not isinstance(model, ClassConditionalModel):
+            model = with_classes(spec["family"], model, plan.labels.classes)
+        return model.train()
     # The seed must not leak into, nor depend on, the caller's global random state.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.training.seed)
         return family(spec["family"]).build(spec["settings"]).to(device)
 
 
-def _batches_of(plan: RunPlan) -> TrainingBatches:
-    flip, max_shift = plan.training.flip, plan.training.max_shift
+def _objective_of(plan: RunPlan, batches: TrainingBatches, device: torch.device) -> Objective:
+    if plan.outliers is None and plan.labels is None:
+        return objective_of(None, batches, None, None, None)
+    if plan.origin is None or plan.origin.relation != "base":
+        raise ValueError("Outlier and label losses need a general model to compare with, as the base.")
+    outliers = _batches_of(plan.outliers.images, plan.training, OUTLIERS) if plan.outliers else None
+    general = load_model(plan.origin.run, device)
+    return objective_of(general, batches, outliers, plan.outliers, plan.labels)
+
+
+def _batches_of(images: ImageSet, training: TrainingConfig, *stream: int) -> TrainingBatches:
+    """Return the batches of a training; a `stream` of their own has seeds of its own."""
+    flip, max_shift = training.flip, training.max_shift
+    seeds = np.random.SeedSequence((training.seed, *stream)).generate_state(1)
     return TrainingBatches(
-        plan.images,
-        batch_size=plan.training.batch_size,
-        seed=plan.training.seed,
+        images,
+        batch_size=training.batch_size,
+        seed=int(seeds[0]) if stream else training.seed,
         flip=flip,
-        max_shift=max_shift if max_shift is not None else PAPER_SHIFT * plan.images.flips,
+        max_shift=max_shift if max_shift is not None else PAPER_SHIFT * images.flips,
         rank=idist.get_rank(),
         world_size=idist.get_world_size(),
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from invglow.flows.prior import LatentPrior, standard_noise
+from invglow.flows.prior import ElementwiseNormal, LatentPrior, standard_noise
 
 __all__ = ["ClassNormals"]
 
@@ -28,13 +28,13 @@ class ClassNormals(LatentPrior):
 
     @classmethod
     def repeating(cls, prior: LatentPrior, classes: int) -> ClassNormals:
-        """Return a prior whose classes all have the density of another, which has no classes.
+        """Return a prior whose classes all have the density of an `ElementwiseNormal`.
 
         Raises:
-            ValueError: if it has.
+            ValueError: if it is something else, such as a prior that has classes already.
         """
-        if isinstance(prior, ClassNormals):
-            raise ValueError(f"This prior has {prior.classes} classes already.")
+        if type(prior) is not ElementwiseNormal:
+            raise ValueError(f"Classes can be given to elementwise normal priors only, got {prior}.")
         repeated = cls(classes, prior.latent_shape).to(prior.loc)
         with torch.no_grad():
             repeated.loc.copy_(prior.loc)

@@ -1,5 +1,5 @@
 """Glow: a multi-scale normalizing flow with exact likelihoods."""
 
-from models.glow.adapter import Glow
+from models.glow.adapter import ClassConditionalGlow, Glow
 
-__all__ = ["Glow"]
+__all__ = ["ClassConditionalGlow", "Glow"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
-from invglow.flows import GlowConfig, MultiScaleFlow, build_glow
+from invglow.flows import ClassConditionalFlow, GlowConfig, MultiScaleFlow, build_glow
+from invglow.training.likelihood_model import ClassConditionalModel
 from models.base import MultiScaleModel
 
-__all__ = ["Glow"]
+__all__ = ["ClassConditionalGlow", "Glow"]
 
 
 class Glow(MultiScaleModel):
@@ -28,8 +31,13 @@ class Glow(MultiScaleModel):
 
     @classmethod
     def from_config(cls, config: GlowConfig) -> Glow:
-        """Build a fresh model from its settings."""
-        return cls(build_glow(config))
+        """Build a fresh model from its settings, with classes if they say so."""
+        return cls.from_flow(build_glow(config))
+
+    @staticmethod
+    def from_flow(flow: MultiScaleFlow) -> Glow:
+        """Return the model of a flow, with classes if it has them."""
+        return ClassConditionalGlow(flow) if isinstance(flow, ClassConditionalFlow) else Glow(flow)
 
     def scale_terms(self, x: Tensor) -> tuple[Tensor, Tensor]:
         outputs = self.flow(x)
@@ -39,3 +47,32 @@ class Glow(MultiScaleModel):
 
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         return self.flow.sample(n, temperature=temperature, generator=generator)
+
+
+class ClassConditionalGlow(Glow, ClassConditionalModel):
+    """A Glow whose latents have a density for each class; log p(x), their mixture, and its shares are exact.
+
+    Args:
+        flow: the flow.
+    """
+
+    def __init__(self, flow: ClassConditionalFlow) -> None:
+        super().__init__(flow)
+        self.classes = flow.classes
+
+    def class_log_probs(self, x: Tensor) -> Tensor:
+        return self._flow_of_classes.class_log_probs(x)
+
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        """Draw n images (n, C, H, W), of the classes `labels` (n,) or of uniformly drawn ones."""
+        return self._flow_of_classes.sample(n, temperature, generator, labels)
+
+    @property
+    def _flow_of_classes(self) -> ClassConditionalFlow:
+        return cast(ClassConditionalFlow, self.flow)
