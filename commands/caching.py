@@ -14,7 +14,7 @@ from commands.reporting import print_statistics
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["cache", "kinds_of"]
+__all__ = ["cache", "statistics_for"]
 
 # What the second paper calls statistics that several methods share.
 PAPER_NAMES = {"gradients_L2_norms": "gradients"}
@@ -26,7 +26,8 @@ def cache(arguments: argparse.Namespace) -> int:
     Raises:
         ValueError: unknown names, a run of another family, or whatever makes statistics impossible.
     """
-    kinds = kinds_of(arguments.anomaly_detection)
+    _require_positive(arguments)
+    kinds = statistics_for(arguments.anomaly_detection)
     computation = computation_of(arguments)
     models = [RunModel(existing_run(name), computation.device) for name in arguments.models]
     for model in models:
@@ -42,7 +43,7 @@ def cache(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def kinds_of(names: Sequence[str]) -> list[str]:
+def statistics_for(names: Sequence[str]) -> list[str]:
     """Return the kinds of statistics that methods need, or that go by these names, each once.
 
     Raises:
@@ -60,6 +61,13 @@ def kinds_of(names: Sequence[str]) -> list[str]:
             guess = f"did you mean {near[0]}? " if near else ""
             raise ValueError(f"There is no anomaly detection {name!r}: {guess}Known are {', '.join(known)}.")
     return list(dict.fromkeys(kind for name in names for kind in known[name]))
+
+
+def _require_positive(arguments: argparse.Namespace) -> None:
+    """Refuse sizes by the names that they have on this command line."""
+    for option, value in (("batch_size", arguments.group_size), ("images_at_once", arguments.batch_size)):
+        if value < 1:
+            raise ValueError(f"--{option} must be at least 1, got {value}.")
 
 
 def _require_family(run: Path, family: str) -> None:

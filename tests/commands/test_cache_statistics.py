@@ -13,7 +13,7 @@ from anomaly_methods import cache_statistics
 from anomaly_methods.methods.registry import ALIASES, METHODS
 from anomaly_methods.statistics import Statistics
 from models.glow import Glow
-from tests.commands.calls import Call, Hierarchy, Outcome
+from tests.commands.calls import Call, Hierarchy, Outcome, newest_results
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,7 +53,7 @@ def test_the_papers_command_then_evaluate_computes_nothing(
     evaluate = ("evaluate", "--run", copied.specific, "--in-distribution", sets[0])
     method = ("--method", "gradients_L2_norms_gaussian", "--group-size", "2")
     assert call(*evaluate, "--out-of-distribution", sets[1], *method).code == 0
-    (row,) = json.loads((copied.specific / "evaluation.json").read_text())
+    (row,) = json.loads(newest_results(copied.specific).read_text())
     assert (row["method"], row["group_size"], row["n_out"]) == ("gradients_L2_norms_gaussian", 2, 5)
 
 
@@ -130,6 +130,14 @@ def test_a_run_of_another_family_is_refused_before_anything_is_computed(
 def test_an_unknown_family_is_refused(copied: Hierarchy, cache: Call) -> None:
     sentence = cache("glue", copied.specific, "--datasets", copied.outside).refusal()
     assert sentence.startswith("There is no model family 'glue': known are glow")
+
+
+@pytest.mark.parametrize("option", ["--batch_size", "--images_at_once"])
+def test_sizes_of_nothing_are_refused_by_their_names_here(
+    copied: Hierarchy, cache: Call, option: str
+) -> None:
+    sentence = cache("glow", copied.specific, "--datasets", copied.outside, option, "0").refusal()
+    assert sentence == f"{option} must be at least 1, got 0."
 
 
 def test_training_mode_is_checked_and_gives_the_same_statistics(copied: Hierarchy, cache: Call) -> None:
