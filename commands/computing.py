@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
 from commands.common import images_for_run
+from commands.naming import slug
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +124,7 @@ class Computation:
             f"groups{self.group_size}" if self.group_size != 1 else "",
             kind,
         ]
-        name = "-".join([_slug(spec), *(part for part in settings if part)])
+        name = "-".join([slug(spec), *(part for part in settings if part)])
         return run.folder / "statistics" / f"{name}.npz"
 
 
@@ -180,11 +179,3 @@ def _extractor(kind: str, group_size: int) -> Extractor:
     from anomaly_methods.extractors.likelihood import LikelihoodExtractor
 
     return GradientExtractor(group_size) if kind == "gradients" else LikelihoodExtractor(group_size)
-
-
-def _slug(spec: str) -> str:
-    """Return a file name for a set: its last words, and a checksum where it holds a path."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", spec).strip("-")
-    if "/" not in spec:
-        return words
-    return f"{words[-40:].lstrip('-')}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from commands.choosing import general_model, kinds_of, known_methods, models_by_role, needed_sources
 from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import Computation, RunModel, add_computation, computation_of
+from commands.naming import evaluation_name
 from commands.reporting import dropped
 from invglow.files import replacing
 
@@ -61,7 +62,10 @@ def add_parser(subparsers: Any) -> None:
         help="what to do with scores that are not finite: refuse, or count as most anomalous",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="results (default: DIR/evaluation.json), and .csv"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="results, and a .csv beside them (default: in DIR, named after the sets and these options)",
     )
     add_computation(parser)
     add_device(parser)
@@ -86,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         method_names=arguments.method,
         nonfinite=arguments.nonfinite,
     )
-    write_results(rows, results or specific.folder / "evaluation.json")
+    write_results(rows, results or specific.folder / f"{evaluation_name(arguments)}.json")
     return 0
 
 

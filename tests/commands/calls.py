@@ -11,7 +11,17 @@ import pytest
 
 import main
 
-__all__ = ["SHORT", "TINY", "Call", "Hierarchy", "Outcome", "files", "save_images", "train_hierarchy"]
+__all__ = [
+    "SHORT",
+    "TINY",
+    "Call",
+    "Hierarchy",
+    "Outcome",
+    "files",
+    "newest_results",
+    "save_images",
+    "train_hierarchy",
+]
 
 TINY = ("--scales", "2", "--steps-per-scale", "1", "--hidden-channels", "4")
 SHORT = ("--steps", "4", "--batch-size", "8", "--log-every", "1")
@@ -115,6 +125,11 @@ def train_hierarchy(folder: Path) -> Hierarchy:
     assert main.main(["train", *general, *SHORT, *TINY]) == 0
     assert main.main(["train", *specific, *SHORT, "--evaluate-on", found.outside]) == 0
     return found
+
+
+def newest_results(run: Path) -> Path:
+    """Return the JSON file of the last evaluation that was written into a run."""
+    return max(run.glob("evaluation-*.json"), key=lambda path: path.stat().st_mtime_ns)
 
 
 def files(folder: Path) -> dict[Path, bytes]:

@@ -14,7 +14,7 @@ import pytest
 from anomaly_methods.extractors.codecs import get_codec
 from anomaly_methods.statistics import Statistics
 from models.glow import Glow
-from tests.commands.calls import Call, Hierarchy
+from tests.commands.calls import Call, Hierarchy, newest_results
 
 
 def command(hierarchy: Hierarchy, *more: str | Path) -> tuple[str | Path, ...]:
@@ -23,7 +23,7 @@ def command(hierarchy: Hierarchy, *more: str | Path) -> tuple[str | Path, ...]:
 
 
 def rows(hierarchy: Hierarchy) -> dict[str, dict[str, Any]]:
-    found = json.loads((hierarchy.specific / "evaluation.json").read_text())
+    found = json.loads(newest_results(hierarchy.specific).read_text())
     return {row["method"]: row for row in found}
 
 

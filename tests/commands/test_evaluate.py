@@ -14,7 +14,7 @@ from torch import Tensor
 from anomaly_methods.statistics import Statistics
 from invglow.training.step import StepResult, TrainingStep
 from models.glow import Glow
-from tests.commands.calls import SHORT, Call, Hierarchy
+from tests.commands.calls import SHORT, Call, Hierarchy, newest_results
 
 BOTH_MODELS = ["likelihood_ratio", "last_scale_ratio"]
 ONE_MODEL = ["raw_likelihood", "last_scale", "typicality"]
@@ -33,7 +33,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_it_computes_what_is_missing_and_writes_the_table(copied: Hierarchy, call: Call) -> None:
     outcome = call(*command(copied))
     assert outcome.code == 0
-    found = rows(copied.specific / "evaluation.json")
+    found = rows(newest_results(copied.specific))
     assert {*ONE_MODEL, *BOTH_MODELS} <= {row["method"] for row in found}
     for row in found:
         assert row["in_distribution"] == copied.inside
@@ -42,7 +42,7 @@ def test_it_computes_what_is_missing_and_writes_the_table(copied: Hierarchy, cal
         assert (row["bound"], row["n_out"]) == ("exact", 10)
         line = next(line for line in outcome.out.splitlines() if line.startswith(f"{row['method']} "))
         assert f"  {row['auroc']:.3f}  " in line
-    assert f"Written: {copied.specific / 'evaluation.json'}" in outcome.out
+    assert f"Written: {newest_results(copied.specific)} and " in outcome.out
     for run in (copied.specific, copied.specific / "general"):
         assert len(list((run / "statistics").glob("*-likelihood.npz"))) == 2
 
@@ -53,7 +53,30 @@ def test_the_csv_says_the_same_as_the_json(copied: Hierarchy, call: Call, tmp_pa
     with path.with_suffix(".csv").open() as file:
         lines = list(csv.DictReader(file))
     assert lines == [{name: str(value) for name, value in row.items()} for row in rows(path)]
-    assert not (copied.specific / "evaluation.json").exists()
+    assert not list(copied.specific.glob("evaluation*"))
+
+
+def test_no_evaluation_takes_the_place_of_another(copied: Hierarchy, call: Call) -> None:
+    some = ("--method", "raw_likelihood", "likelihood_ratio")
+    others: list[tuple[str | Path, ...]] = [
+        (*some,),
+        (*some[:2],),
+        (*some, "--limit", "8"),
+        (*some, "--split", "train"),
+        (*some, "--group-size", "2"),
+        (*some, "--noise-draws", "1"),
+        (*some, "--noise-draws", "1", "--seed", "1"),
+        (*some, "--general", copied.general),
+    ]
+    kept: dict[Path, bytes] = {}
+    for more in others:
+        assert call(*command(copied, *more)).code == 0
+        found = {path: path.read_bytes() for path in copied.specific.glob("evaluation*")}
+        assert len(found) == len(kept) + 2
+        assert {path: found[path] for path in kept} == kept
+        kept = found
+    assert call(*command(copied, *some)).code == 0
+    assert {path: path.read_bytes() for path in copied.specific.glob("evaluation*")} == kept
 
 
 def test_a_second_call_asks_no_model(copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +92,7 @@ def test_a_second_call_asks_no_model(copied: Hierarchy, call: Call, monkeypatch:
 
 def test_the_equally_trained_general_model_is_taken(copied: Hierarchy, call: Call) -> None:
     assert "General model" not in call(*command(copied)).out
-    general = {row["method"]: row["general_model"] for row in rows(copied.specific / "evaluation.json")}
+    general = {row["method"]: row["general_model"] for row in rows(newest_results(copied.specific))}
     assert {general[method] for method in BOTH_MODELS} == {"specific/general"}
     assert {general[method] for method in ONE_MODEL} == {""}
 
@@ -82,13 +105,13 @@ def test_without_it_the_base_is_taken_and_that_is_said(
     shutil.rmtree(copied.specific / "general")
     outcome = call(*command(copied))
     assert f"General model: {hierarchy.general}, which was not trained on as long as" in outcome.out
-    general = {row["method"]: row["general_model"] for row in rows(copied.specific / "evaluation.json")}
+    general = {row["method"]: row["general_model"] for row in rows(newest_results(copied.specific))}
     assert general["likelihood_ratio"] == "general"
 
 
 def test_another_general_model_can_be_named(copied: Hierarchy, call: Call) -> None:
     assert call(*command(copied, "--general", copied.general)).code == 0
-    general = {row["method"]: row["general_model"] for row in rows(copied.specific / "evaluation.json")}
+    general = {row["method"]: row["general_model"] for row in rows(newest_results(copied.specific))}
     assert general["likelihood_ratio"] == "general"
     sentence = call(*command(copied, "--general", copied.specific)).refusal()
     assert "are of the same model" in sentence
@@ -104,7 +127,7 @@ def test_without_a_general_model_the_methods_that_need_none_are_left(copied: Hie
     )
     left_out = next(line for line in outcome.out.splitlines() if line.startswith("Left out"))
     assert all(method in left_out for method in BOTH_MODELS)
-    found = {row["method"] for row in rows(copied.general / "evaluation.json")}
+    found = {row["method"] for row in rows(newest_results(copied.general))}
     assert set(ONE_MODEL) <= found
     assert not found & set(BOTH_MODELS)
 
@@ -120,7 +143,7 @@ def test_a_method_that_needs_a_general_model_says_so(copied: Hierarchy, call: Ca
 
 def test_chosen_methods_alone_are_shown(copied: Hierarchy, call: Call) -> None:
     assert call(*command(copied, "--method", "typicality", "raw_likelihood")).code == 0
-    found = [row["method"] for row in rows(copied.specific / "evaluation.json")]
+    found = [row["method"] for row in rows(newest_results(copied.specific))]
     assert found == ["typicality", "raw_likelihood"]
 
 
@@ -128,7 +151,7 @@ def test_a_method_on_gradients_computes_what_it_needs(copied: Hierarchy, call: C
     name = "gradients_L2_norms_gaussian"
     outcome = call(*command(copied, "--method", name))
     assert outcome.code == 0
-    (row,) = rows(copied.specific / "evaluation.json")
+    (row,) = rows(newest_results(copied.specific))
     assert (row["method"], row["group_size"], row["bound"]) == (name, 1, "exact")
     files = [path.name for path in (copied.specific / "statistics").iterdir()]
     assert len(files) == 2
@@ -141,7 +164,7 @@ def test_groups_are_computed_and_the_images_of_no_whole_group_are_counted(
     name = "gradients_L2_norms_gaussian"
     outcome = call(*command(copied, "--method", name, "--group-size", "2", "--limit", "49"))
     assert outcome.code == 0
-    (row,) = rows(copied.specific / "evaluation.json")
+    (row,) = rows(newest_results(copied.specific))
     assert (row["method"], row["group_size"], row["n_in"], row["n_out"]) == (name, 2, 12, 5)
     said = [line for line in outcome.out.splitlines() if "left out" in line]
     assert said == [f"{copied.inside}: left out: the last 1 images, which make no whole group"]
@@ -157,7 +180,7 @@ def test_a_method_that_needs_more_images_is_left_out_unless_named(copied: Hierar
     outcome = call(*command(copied, "--limit", "8"))
     assert outcome.code == 0
     assert "8 in-distribution rows are too few (at least 40): combined_without_gradients" in outcome.out
-    found = {row["method"] for row in rows(copied.specific / "evaluation.json")}
+    found = {row["method"] for row in rows(newest_results(copied.specific))}
     assert {*ONE_MODEL, *BOTH_MODELS} <= found
     assert "combined_without_gradients" not in found
 
@@ -166,12 +189,12 @@ def test_methods_on_gradients_are_left_out_unless_named(copied: Hierarchy, call:
     outcome = call(*command(copied))
     left_out = next(line for line in outcome.out.splitlines() if "name them with --method: " in line)
     assert "gradients_L2_norms_gaussian" in left_out
-    assert not any(row["method"].startswith("gradients") for row in rows(copied.specific / "evaluation.json"))
+    assert not any(row["method"].startswith("gradients") for row in rows(newest_results(copied.specific)))
 
 
 def test_several_sets_are_compared_with_one(copied: Hierarchy, call: Call) -> None:
     assert call(*command(copied), copied.wide, "--method", "raw_likelihood").code == 0
-    found = [row["out_of_distribution"] for row in rows(copied.specific / "evaluation.json")]
+    found = [row["out_of_distribution"] for row in rows(newest_results(copied.specific))]
     assert found == [copied.outside, copied.wide]
 
 
@@ -227,7 +250,7 @@ def test_scores_that_are_not_finite_are_refused_or_counted(
     if choice == "raise":
         assert "3 of " in outcome.refusal()
     else:
-        assert rows(copied.specific / "evaluation.json")[0]["nonfinite"] == 3
+        assert rows(newest_results(copied.specific))[0]["nonfinite"] == 3
         assert (
             "not finite: log_prob 3"
             in call("statistics", "--run", copied.specific, "--data", copied.outside).out

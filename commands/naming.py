@@ -1,0 +1,46 @@
+"""Names of files that say what they are of."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+
+__all__ = ["evaluation_name", "slug"]
+
+# File systems take 255 bytes; what is longer than this ends in a checksum instead.
+LONGEST = 150
+
+
+def slug(spec: str) -> str:
+    """Return a file name for a set or a run: its last words, and a checksum where it holds a path."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", spec).strip("-")
+    return f"{words[-40:].lstrip('-')}-{_checksum(spec)}" if "/" in spec else words
+
+
+def evaluation_name(arguments: argparse.Namespace) -> str:
+    """Return a file name, without a suffix, for an evaluation: its sets and all options that change a number.
+
+    Two evaluations with different arguments have different names, so that neither overwrites the other.
+
+    Args:
+        arguments: of `main.py evaluate`.
+    """
+    options = [
+        arguments.split if arguments.split != "test" else "",
+        f"first{arguments.limit}" if arguments.limit else "",
+        "grey" if arguments.grey else "",
+        f"noise{arguments.noise_draws}" if arguments.noise_draws else "",
+        f"seed{arguments.seed}" if arguments.seed else "",
+        f"groups{arguments.group_size}" if arguments.group_size != 1 else "",
+        "+".join(arguments.method or ()),
+        f"against-{slug(arguments.general)}" if arguments.general else "",
+        f"ensemble-{'-'.join(map(slug, arguments.ensemble))}" if arguments.ensemble else "",
+    ]
+    sets = map(slug, (arguments.in_distribution, *arguments.out_of_distribution))
+    name = "-".join(["evaluation", *sets, *filter(None, options)])
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{_checksum(name)}"
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
