@@ -68,7 +68,7 @@ class TrainingBatches:
     def __call__(self, step: int) -> Tensor:
         """Return this process's slice of the batch of `step`: float32 (batch_size / world_size, C, H, W)."""
         generator = torch.Generator().manual_seed(_seed_of(self.seed, step))
-        whole = self.images.batch(self.indices(step))
+        whole = self.images.batch(self.indices(step), generator)
         flip = self.images.flips if self.flip is None else self.flip
         if flip or self.max_shift > 0:
             whole = augment(whole, generator, flip=flip, max_shift=self.max_shift)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from invglow.data.arrays import blocks, gather
+from invglow.data.cutting import cut_squares
 
 __all__ = ["ImageSet", "luma"]
 
@@ -27,6 +28,8 @@ class ImageSet:
         grey: convert colour to luma when a batch is read, so that C becomes 1.
         flips: whether a horizontally flipped image still belongs to the set (not for digits).
         paths: where each image came from, for folders of pictures.
+        crop: batches hold squares of this side, cut out of the images; None for whole images.
+        colour: repeat grey images as three equal channels.
     """
 
     name: str
@@ -36,19 +39,41 @@ class ImageSet:
     grey: bool = False
     flips: bool = True
     paths: tuple[str, ...] | None = None
+    crop: int | None = None
+    colour: bool = False
+
+    def __post_init__(self) -> None:
+        height, width = self.images.shape[1:3]
+        if self.crop is not None and not 1 <= self.crop <= min(height, width):
+            raise ValueError(
+                f"{self.name} has images of {height}x{width} pixels, out of which squares of {self.crop}x"
+                f"{self.crop} cannot be cut: choose a smaller image size."
+            )
 
     def __len__(self) -> int:
         return len(self.images)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Shape (C, H, W) of one image as batches hold it, that is after the conversion to grey."""
+        """Shape (C, H, W) of one image as batches hold it, that is cut and after the conversion to grey."""
         _, height, width, channels = self.images.shape
-        return (1 if self.grey else channels, height, width)
+        if self.crop is not None:
+            height = width = self.crop
+        if self.grey or self.colour:
+            channels = 1 if self.grey else 3
+        return (channels, height, width)
 
-    def batch(self, indices: ArrayLike) -> Tensor:
-        """Return the images at `indices` as uint8 (B, C, H, W), a view with channels last in memory."""
+    def batch(self, indices: ArrayLike, generator: torch.Generator | None = None) -> Tensor:
+        """Return the images at `indices` as uint8 (B, C, H, W), a view with channels last in memory.
+
+        Where images are cut (`crop`), this is the centre of each; with a generator, as in training, it draws
+        the place, so that the same state gives the same squares.
+        """
         found = gather(self.images, indices)
+        if self.crop is not None:
+            found = cut_squares(found, self.crop, generator)
+        if self.colour and not self.grey and found.shape[-1] == 1:
+            found = np.repeat(found, 3, axis=-1)
         return torch.from_numpy(luma(found) if self.grey else found).permute(0, 3, 1, 2)
 
     def limited(self, n: int) -> ImageSet:
@@ -60,9 +85,12 @@ class ImageSet:
         return replace(self, images=self.images[:n], labels=labels, paths=paths)
 
     def sha256(self) -> str:
-        """Return the hexadecimal SHA-256 of pixels, shape and conversion to grey, read in constant memory."""
+        """Return the hexadecimal SHA-256 of pixels, shape and preparation, read in constant memory."""
         converted = self.grey and self.images.shape[-1] != 1
-        digest = hashlib.sha256(f"{self.images.shape} grey={converted}".encode())
+        repeated = self.colour and not self.grey and self.images.shape[-1] == 1
+        cut = "" if self.crop is None else f" crop={self.crop}"
+        preparation = f"{self.images.shape} grey={converted}{cut}{' colour' if repeated else ''}"
+        digest = hashlib.sha256(preparation.encode())
         for block in blocks(self.images):
             digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from invglow.data.arrays import ArrayWriter, open_images, writing_array
-from invglow.data.folder_set import load_folder
+from invglow.data.folder_set import answer_pictures, class_labels, load_folder
 from invglow.data.image_set import ImageSet
 from invglow.data.picture_store import write_decoded
-from invglow.data.pictures import UNREADABLE
+from invglow.data.pictures import UNREADABLE, find_pictures
 from invglow.data.request import SetRequest
 from invglow.data.resize import file_key, fit_picture
 
@@ -26,7 +26,9 @@ __all__ = ["load_lsun"]
 def load_lsun(request: SetRequest) -> ImageSet:
     """Read `lsun` from FOLDER/lsun: the LMDB folders of the split, all scenes in one, or else its pictures.
 
-    Training images come from *_train_lmdb; test images from test_lmdb if it is there, else from *_val_lmdb.
+    Training images come from *_train_lmdb; test images from *_val_lmdb (ten scenes of 300 pictures, as in the
+    first paper), or if there are none from test_lmdb. Extracted pictures lie in folders of the same names
+    without _lmdb, such as bedroom_val, whose ranks are the labels; or in any folder, for both splits.
 
     References:
         LSUN: construction of a large-scale image dataset using deep learning with humans in the loop (Yu et
@@ -41,7 +43,7 @@ def load_lsun(request: SetRequest) -> ImageSet:
     if not databases:
         if any(home.glob("*_lmdb")):
             raise request.missing(home, "it has LMDB folders, but none of this split")
-        return load_folder(request, home)
+        return _pictures(request, home)
     key = file_key(f"lsun-{request.split}", *(database / "data.mdb" for database in databases))
     path = request.cache / f"{key}-{request.image_size}px.npy"
     if not path.is_file():
@@ -49,8 +51,20 @@ def load_lsun(request: SetRequest) -> ImageSet:
     return request.answer(open_images(path))
 
 
+def _pictures(request: SetRequest, home: Path) -> ImageSet:
+    """Read extracted pictures: those of the scenes' folders of the split, or all where there are none."""
+    scenes = {split: sorted(p for p in home.glob(f"*_{split}") if p.is_dir()) for split in ("train", "val")}
+    if not any(scenes.values()):
+        return load_folder(request, home)
+    found = scenes["train" if request.split == "train" else "val"]
+    if not found:
+        raise request.missing(home, "it has folders of scenes, but none of this split")
+    paths = [path for scene in found for path in find_pictures(scene)]
+    return answer_pictures(request, paths, home, labels=class_labels(paths, home))
+
+
 def _databases(home: Path, split: str) -> list[Path]:
-    patterns = ("*_train_lmdb",) if split == "train" else ("test_lmdb", "*_val_lmdb")
+    patterns = ("*_train_lmdb",) if split == "train" else ("*_val_lmdb", "test_lmdb")
     found = (
         sorted(path for path in home.glob(pattern) if (path / "data.mdb").is_file()) for pattern in patterns
     )

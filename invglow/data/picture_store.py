@@ -38,6 +38,7 @@ class PictureStore:
         channels: 3 for colour, 1 for grey.
         cache: folder for the decoded copy.
         name: what to call these pictures in the progress bar and in the copy's file name.
+        exact: refuse pictures of another size instead of resizing them.
     """
 
     paths: Sequence[Path]
@@ -46,12 +47,14 @@ class PictureStore:
     channels: int
     cache: Path
     name: str
+    exact: bool = False
 
     def open(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Return images (N, size, size, channels), memory-mapped, and which of `paths` (N,) they are.
 
         Raises:
-            ValueError: no picture can be read. If only some cannot, a warning says how many and which.
+            ValueError: no picture can be read, or one has another size than it must have. If only some cannot
+                be read, a warning says how many and which.
         """
         path = self.cache / f"{self.name}-{self.size}px-{self.channels}c-{self._key()}.npy"
         record = path.with_suffix(".skipped.json")
@@ -88,9 +91,15 @@ class PictureStore:
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
-            picture = fit_picture(read_picture(path, self.channels), self.size)
+            picture = read_picture(path, self.channels)
         except UNREADABLE:
             return None
+        if self.exact and picture.size != (self.size, self.size):
+            raise ValueError(
+                f"{path} has {picture.width}x{picture.height} pixels, but all pictures in {self.root} should "
+                f"have {self.size}x{self.size}: bring them all to one square size."
+            )
+        picture = fit_picture(picture, self.size)
         return np.asarray(picture).reshape(self.size, self.size, self.channels)
 
     def _names(self, indices: Sequence[int]) -> list[str]:

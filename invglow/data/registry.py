@@ -26,6 +26,7 @@ _MODULES = {
     "picture_sets.load_gtsrb": "gtsrb",
     "picture_sets.load_celeba": "celeba",
     "picture_sets.load_tiny_imagenet": "tiny-imagenet",
+    "brats.load_brats": "brats brats-t1 brats-t1ce brats-t2 brats-flair",
     "lsun.load_lsun": "lsun",
     "imagenet32.load_imagenet32": "imagenet32",
     "tiny.load_tiny": "tiny",

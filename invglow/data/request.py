@@ -39,12 +39,14 @@ class SetRequest:
         *,
         flips: bool = True,
         paths: Sequence[str] | None = None,
+        crop: int | None = None,
+        colour: bool = False,
     ) -> ImageSet:
         """Return the images as the set that was asked for."""
         from invglow.data.image_set import ImageSet  # torch comes with it, and names alone need none
 
         found = None if paths is None else tuple(paths)
-        return ImageSet(self.spec, self.split, images, labels, self.grey, flips, found)
+        return ImageSet(self.spec, self.split, images, labels, self.grey, flips, found, crop, colour)
 
     def missing(self, where: Path | str, how: str) -> FileNotFoundError:
         """Return the error that says where the set was looked for and how to get it."""

@@ -38,6 +38,15 @@ def test_cifar10(tmp_path: Path) -> None:
     assert (labels_of(train), labels_of(test)) == ([1, 1, 2, 2, 3, 3, 4, 4, 5, 5], [7, 8, 9])
 
 
+def test_cifar100(tmp_path: Path) -> None:
+    for split, count in (("train", 4), ("test", 3)):
+        path = tmp_path / "cifar-100-python" / split
+        save_batch(path, images(count, seed=count), list(range(96, 96 + count)), key="fine_labels")
+        found = load("cifar100", split, tmp_path)
+        np.testing.assert_array_equal(found.images, images(count, seed=count))
+        assert (labels_of(found), found.flips) == (list(range(96, 96 + count)), True)
+
+
 def test_cifar100_has_fine_labels_and_other_sizes(tmp_path: Path) -> None:
     save_batch(tmp_path / "cifar-100-python" / "test", images(3), [7, 88, 99], key="fine_labels")
     found = load("cifar100", "test", tmp_path, size=64)
@@ -191,6 +200,36 @@ def test_tiny_imagenet(tmp_path: Path) -> None:
 def test_lsun_from_extracted_pictures(tmp_path: Path) -> None:
     save_picture(tmp_path / "lsun" / "bedroom" / "a.webp")
     assert len(load("lsun", "test", tmp_path)) == 1
+
+
+SCENES = (
+    *("bedroom", "bridge", "church_outdoor", "classroom", "conference_room"),
+    *("dining_room", "kitchen", "living_room", "restaurant", "tower"),
+)
+
+
+def test_lsun_is_the_ten_validation_scenes_in_order(tmp_path: Path) -> None:
+    for number, scene in enumerate(SCENES):
+        save_lmdb(tmp_path / "lsun" / f"{scene}_val_lmdb", [encoded((number, 0, 0))] * 2)
+    save_lmdb(tmp_path / "lsun" / "test_lmdb", [encoded((99, 0, 0))])
+    found = load("lsun", "test", tmp_path)
+    assert found.images[:, 0, 0, 0].tolist() == [number for number in range(10) for _ in range(2)]
+
+
+def test_lsun_from_its_test_database_where_there_is_no_other(tmp_path: Path) -> None:
+    save_lmdb(tmp_path / "lsun" / "test_lmdb", [encoded((99, 0, 0))])
+    assert load("lsun", "test", tmp_path).images[:, 0, 0, 0].tolist() == [99]
+
+
+def test_lsun_from_folders_of_scenes(tmp_path: Path) -> None:
+    for number, scene in enumerate(SCENES):
+        save_picture(tmp_path / "lsun" / f"{scene}_val" / "1.png", colour=(number, 0, 0))
+    found = load("lsun", "test", tmp_path)
+    assert found.images[:, 0, 0, 0].tolist() == labels_of(found) == list(range(10))
+    with pytest.raises(FileNotFoundError, match="folders of scenes, but none of this split"):
+        load("lsun", "train", tmp_path)
+    save_picture(tmp_path / "lsun" / "tower_train" / "1.png", colour=(7, 0, 0))
+    assert load("lsun", "train", tmp_path).images[:, 0, 0, 0].tolist() == [7]
 
 
 def test_lsun_from_its_databases(tmp_path: Path) -> None:
