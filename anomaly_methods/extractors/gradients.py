@@ -12,7 +12,7 @@ from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.gradient_norms.checks import disagreeing, require_independent_images
 from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms, squared_gradient_norms
 from anomaly_methods.extractors.gradient_norms.fallback import say_once
-from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
+from anomaly_methods.extractors.gradient_norms.parameters import described_parameters
 from models.base import GenerativeModel
 
 __all__ = ["GradientExtractor"]
@@ -45,15 +45,7 @@ class GradientExtractor(Extractor):
 
     def details(self, model: GenerativeModel) -> Mapping[str, Any]:
         """Return {name: numel, shape and module type} of every tensor."""
-        owners = {
-            f"{prefix}.{name}" if prefix else name: type(module).__name__
-            for prefix, module in model.named_modules()
-            for name, _ in module.named_parameters(recurse=False)
-        }
-        return {
-            name: {"numel": tensor.numel(), "shape": list(tensor.shape), "module": owners[name]}
-            for name, tensor in trainable_parameters(model).items()
-        }
+        return described_parameters(model)
 
     def _checked(self, model: GenerativeModel, x: Tensor) -> tuple[str, ...]:
         """Return the tensors that the rules get wrong."""

@@ -6,10 +6,13 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.base import require_shape
-from anomaly_methods.extractors.gradient_norms.reference import reference_squared_norms
+from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
+from anomaly_methods.extractors.gradient_norms.fallback import say_once
+from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
+from anomaly_methods.extractors.gradient_norms.reference import reference_gradients, reference_squared_norms
 from models.base import GenerativeModel
 
-__all__ = ["disagreeing", "require_independent_images"]
+__all__ = ["disagreeing", "require_independent_images", "tensors_to_leave_apart"]
 
 _TOLERANCE = 1e-2  # wrong rows give errors of order one, rounding of single precision far smaller ones
 _NOISE = 1e-8  # of the largest squared norm: gradients that are zero but for rounding
@@ -59,3 +62,32 @@ def disagreeing(
         for name, (value, expected) in pairs.items()
         if abs(value - expected) > _TOLERANCE * expected + _NOISE * largest
     }
+
+
+def tensors_to_leave_apart(model: GenerativeModel, x: Tensor, group_size: int = 1) -> tuple[str, ...]:
+    """Return the tensors whose gradients themselves the rules get wrong, by the first group of a batch.
+
+    Args:
+        model: in evaluation mode.
+        x: images (B, C, H, W).
+        group_size: of images.
+
+    Raises:
+        ValueError: an image's log_prob depends on the others, or is not one number.
+    """
+    require_independent_images(model, x)
+    reference = reference_gradients(model, x[:group_size], group_size)
+    errors = visit_gradients(model, x, lambda name, g: squared_norms(g - reference[name]), group_size)
+    squares = {name: float(squared_norms(value)[0]) for name, value in reference.items()}
+    largest = max(squares.values(), default=0.0)
+    wrong = [
+        name
+        for name, square in squares.items()
+        if float(errors[name][0]) > _TOLERANCE**2 * square + _NOISE * largest
+    ]
+    if wrong:
+        say_once(
+            f"{len(wrong)} tensors of {type(model).__name__} ({wrong[0]}, ...) are computed apart, since the "
+            "rules do not fit them."
+        )
+    return tuple(wrong)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
-__all__ = ["group_count", "groups_of", "trainable_parameters"]
+__all__ = ["described_parameters", "group_count", "groups_of", "trainable_parameters"]
 
 
 def trainable_parameters(model: nn.Module) -> dict[str, Tensor]:
@@ -20,6 +22,19 @@ def trainable_parameters(model: nn.Module) -> dict[str, Tensor]:
             "call requires_grad_(True) on the model to measure its gradients."
         )
     return dict(found)
+
+
+def described_parameters(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Return {name: numel, shape and module type} of every trainable parameter, in JSON types."""
+    owners = {
+        f"{prefix}.{name}" if prefix else name: type(module).__name__
+        for prefix, module in model.named_modules()
+        for name, _ in module.named_parameters(recurse=False)
+    }
+    return {
+        name: {"numel": tensor.numel(), "shape": list(tensor.shape), "module": owners[name]}
+        for name, tensor in trainable_parameters(model).items()
+    }
 
 
 def group_count(images: int, group_size: int) -> int:
