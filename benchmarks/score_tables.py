@@ -68,7 +68,7 @@ def costs_table(costs: Sequence[Cost]) -> str:
 
 def remarks(cells: Sequence[Cell]) -> list[str]:
     """Return in sentences how much the numbers rest on, where methods lose, and what was left out and why."""
-    return [*_sizes(cells), *_losses(cells), *_left_out(cells)]
+    return [*_bases(cells), *_losses(cells), *_left_out(cells)]
 
 
 def _auroc(cell: Cell | None) -> float | None:
@@ -102,16 +102,18 @@ def _rate(costs: Sequence[Cost]) -> str:
     return f"{1000 * sum(seconds) / sum(cost.images for cost in costs):.3g}"
 
 
-def _sizes(cells: Sequence[Cell]) -> Iterator[str]:
-    """Yield how many groups each column rests on: fewer for methods that fit, or on dear statistics."""
-    counts: dict[_Column, Counter[str]] = {}
-    for cell in cells:
-        if cell.row is not None:
-            found = cell.row.separation
-            counts.setdefault(_column_of(cell), Counter())[f"{found.n_in} and {found.n_out}"] += 1
-    for column, sizes in counts.items():
+def _bases(cells: Sequence[Cell]) -> Iterator[str]:
+    """Yield what each column rests on: the models, and fewer groups for methods that fit."""
+    for column in dict.fromkeys(map(_column_of, cells)):
+        rows = [cell.row for cell in cells if _column_of(cell) == column and cell.row is not None]
+        models = " and ".join(dict.fromkeys(n for row in rows for n in (row.model, row.general_model) if n))
+        bounds = "/".join(sorted({row.bound for row in rows}))
+        sizes = Counter(f"{row.separation.n_in} and {row.separation.n_out}" for row in rows)
         listed = ", ".join(f"{size} ({methods} methods)" for size, methods in sizes.items())
-        yield f"{column.title}: groups tested, in- and out-of-distribution: {listed}."
+        yield (
+            f"{column.title}: models {models}, log p {bounds}; "
+            f"groups tested, in- and out-of-distribution: {listed}."
+        )
 
 
 def _losses(cells: Sequence[Cell]) -> Iterator[str]:
