@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from invglow.data.image_set import ImageSet
     from models.base import GenerativeModel
 
-# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, and
-# code lengths by image codecs, which need no model.
-KINDS = ("likelihood", "gradients", *COMPLEXITY_KINDS)
+# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, log
+# p(x|y) of every class, and code lengths by image codecs, which need no model.
+KINDS = ("likelihood", "gradients", "classes", *COMPLEXITY_KINDS)
 
 __all__ = ["KINDS", "Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
 
@@ -175,7 +175,13 @@ def computation_of(arguments: argparse.Namespace) -> Computation:
 
 
 def _extractor(kind: str, group_size: int) -> Extractor:
+    from anomaly_methods.extractors.classes import ClassExtractor
     from anomaly_methods.extractors.gradients import GradientExtractor
     from anomaly_methods.extractors.likelihood import LikelihoodExtractor
 
-    return GradientExtractor(group_size) if kind == "gradients" else LikelihoodExtractor(group_size)
+    extractors: dict[str, type[Extractor]] = {
+        "likelihood": LikelihoodExtractor,
+        "gradients": GradientExtractor,
+        "classes": ClassExtractor,
+    }
+    return extractors[kind](group_size)

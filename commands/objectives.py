@@ -16,7 +16,6 @@ __all__ = ["add_objective", "check_labels", "label_plan", "outlier_plan"]
 
 # The margin loss is counted in nats already; the cross-entropy is at most log 2 where both models agree.
 OUTLIER_WEIGHTS = {"class": 6000.0, "margin": 1.0}
-LABEL_WEIGHT = 1000.0
 TEMPERATURE = 1000.0
 
 
@@ -44,7 +43,13 @@ def add_objective(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="learn a density for each class, and that the labelled class is the right one",
     )
-    group.add_argument("--label-weight", type=float, metavar="X", help=f"weight (default: {LABEL_WEIGHT:g})")
+    group.add_argument(
+        "--label-weight",
+        type=float,
+        metavar="X",
+        help="weight (default: T over the number of wrong classes, so that all of them together never pull "
+        "harder than the right one)",
+    )
 
 
 def outlier_plan(
@@ -95,8 +100,8 @@ def label_plan(arguments: argparse.Namespace, origin: Origin | None, images: Ima
         _refuse(arguments, "label_weight", reason="needs --labels")
         return None
     _base(origin, "--labels")
-    weight = _or(arguments.label_weight, LABEL_WEIGHT)
-    return LabelPlan(class_count(images), weight, _or(arguments.outlier_temperature, TEMPERATURE))
+    classes, temperature = class_count(images), _or(arguments.outlier_temperature, TEMPERATURE)
+    return LabelPlan(classes, _or(arguments.label_weight, temperature / (classes - 1)), temperature)
 
 
 def check_labels(images: ImageSet, classes: int) -> None:

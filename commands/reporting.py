@@ -39,8 +39,8 @@ def _summary(statistics: Statistics) -> str:
     meta = statistics.meta
     alone = meta.group_size == 1
     rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
-    if meta.kind == "gradients":
-        return f"{rows}, {len(statistics.values)} tensors"
+    if meta.kind in ("gradients", "classes"):
+        return f"{rows}, {len(statistics.values)} {'tensors' if meta.kind == 'gradients' else 'classes'}"
     dimensions = meta.group_size * int(np.prod(meta.image_shape))
     if meta.kind in COMPLEXITY_KINDS:
         bits = statistics.value("code_length") / (dimensions * np.log(2))

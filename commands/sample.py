@@ -23,6 +23,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="T", help="standard deviation of the latents"
     )
+    parser.add_argument(
+        "--label", type=int, metavar="Y", help="class to draw, of a run with --labels (default: any)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="names the images")
     add_device(parser)
 
@@ -40,23 +43,49 @@ def run(arguments: argparse.Namespace) -> int:
             f"got {arguments.n} and {arguments.temperature}."
         )
     model = load_model(existing_run(arguments.run), resolve_device(arguments.device))
-    save_samples(model, arguments.n, arguments.output, arguments.temperature, arguments.seed)
+    save_samples(
+        model, arguments.n, arguments.output, arguments.temperature, arguments.seed, label=arguments.label
+    )
     print(f"{arguments.n} samples: {arguments.output}")
     return 0
 
 
-def save_samples(model: Any, n: int, path: Path, temperature: float = 1.0, seed: int = 0) -> None:
-    """Write a grid of n samples as a PNG file."""
+def save_samples(
+    model: Any,
+    n: int,
+    path: Path,
+    temperature: float = 1.0,
+    seed: int = 0,
+    *,
+    label: int | None = None,
+) -> None:
+    """Write a grid of n samples, of one class if a label is given, as a PNG file."""
     import torch
 
     from invglow.data.preprocessing import quantize
     from plots.image_grid import save_image_grid
 
+    labels = _labels(model, n, label)
     try:
-        images = model.sample(n, generator=torch.Generator().manual_seed(seed), temperature=temperature)
+        images = model.sample(
+            n, generator=torch.Generator().manual_seed(seed), temperature=temperature, **labels
+        )
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
         raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
     broken = int((~images.isfinite()).flatten(1).any(dim=1).sum())
     if broken:
         print(f"{broken} of {n} samples are not finite: train longer, or lower the temperature.")
     save_image_grid(path, quantize(images).permute(0, 2, 3, 1).cpu().numpy(), zoom=2)
+
+
+def _labels(model: Any, n: int, label: int | None) -> dict[str, Any]:
+    """Return the argument of `sample` that asks for one class."""
+    import torch
+
+    from models.base import ClassConditionalModel
+
+    if label is None:
+        return {}
+    if not isinstance(model, ClassConditionalModel):
+        raise ValueError("--label is for runs that were trained with --labels: this model has no classes.")
+    return {"labels": torch.full((n,), label)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from commands.accuracy import accuracy_sentence
 from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import KINDS, RunModel, add_computation, computation_of
 from commands.reporting import print_statistics
@@ -33,8 +34,8 @@ def add_parser(subparsers: Any) -> None:
         default=["likelihood"],
         metavar="KIND",
         help="likelihood: in total and per scale; gradients: squared norms, one per parameter tensor; "
-        "complexity: size of the image as PNG, which needs no model (also complexity_webp, "
-        "complexity_jpeg2000, complexity_jpeg_ls)",
+        "classes: log p(x|y) of every class, of runs with --labels; complexity: size of the image as PNG, "
+        "which needs no model (also complexity_webp, complexity_jpeg2000, complexity_jpeg_ls)",
     )
     add_computation(parser)
     add_device(parser)
@@ -43,11 +44,16 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing and say where it is."""
+    from invglow.sections import read_section
+
     computation = computation_of(arguments)
     model = RunModel(existing_run(arguments.run), computation.device)
     for spec in arguments.data:
         for kind in arguments.statistics:
             statistics = computation.statistics(model, spec, kind)
             print_statistics(spec, statistics, computation.path(model, spec, kind))
+            if kind == "classes":
+                learned = read_section(model.folder, "data")["name"]
+                print(f"  {accuracy_sentence(statistics, computation.images(model, spec), learned)}")
     print(f"Next: python main.py evaluate --run {model.folder} --help")
     return 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor
 
-from invglow.training.likelihood_model import LikelihoodModel
+from invglow.training.likelihood_model import ClassConditionalModel, LikelihoodModel
 
-__all__ = ["Bound", "GenerativeModel", "MultiScaleModel"]
+__all__ = ["Bound", "ClassConditionalModel", "GenerativeModel", "InvertibleModel", "MultiScaleModel"]
 
 Bound = Literal["exact", "elbo", "surrogate"]
 
@@ -46,3 +47,22 @@ class MultiScaleModel(GenerativeModel):
 
     def log_prob(self, x: Tensor) -> Tensor:
         return self.scale_log_probs(x).sum(dim=1)
+
+
+class InvertibleModel(MultiScaleModel):
+    """A multi-scale model that maps each image to one latent per scale, and back.
+
+    Attributes:
+        standardized: whether the latents are in the unit in which their density is a standard normal;
+            otherwise they are as the flow gives them, of an arbitrary unit.
+    """
+
+    standardized: bool
+
+    @abstractmethod
+    def latents(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Map images (B, C, H, W) to one latent (B, c, h, w) per scale, finest first."""
+
+    @abstractmethod
+    def invert(self, latents: Sequence[Tensor]) -> Tensor:
+        """Map one latent per scale, finest first, back to images (B, C, H, W)."""

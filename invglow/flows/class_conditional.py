@@ -102,11 +102,11 @@ class ClassConditionalFlow(MultiScaleFlow):
         if labels is None:
             device = generator.device if generator is not None else torch.device("cpu")
             labels = torch.randint(self.classes, (n,), generator=generator, device=device)
-        if labels.shape != (n,) or labels.min() < 0 or labels.max() >= self.classes:
-            raise ValueError(
-                f"Sampling {n} images takes as many labels from 0 to {self.classes - 1}, "
-                f"got {labels.tolist()}."
-            )
+        if labels.shape != (n,):
+            raise ValueError(f"Sampling {n} images takes as many labels, got shape {tuple(labels.shape)}.")
+        low, high = int(labels.min()), int(labels.max())
+        if low < 0 or high >= self.classes:
+            raise ValueError(f"Labels must be from 0 to {self.classes - 1}, got some from {low} to {high}.")
         labels, priors = labels.to(self.scales[0].prior.loc.device), self._priors()
         return self.inverse([prior.sample_classes(labels, temperature, generator) for prior in priors])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ from tests.properties import (
 N = 20_000
 
 
-def conditional_glow(*, classes: int = 3, spread: float = 0.3, **settings: object) -> ClassConditionalFlow:
+def conditional_glow(*, classes: int = 3, spread: float = 0.3, **settings: Any) -> ClassConditionalFlow:
     """Return a small Glow with random weights, whose classes differ."""
     flow = small_glow(classes=classes, **settings)
     assert isinstance(flow, ClassConditionalFlow)
@@ -188,9 +189,16 @@ def test_the_generator_names_classes_and_noise() -> None:
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 3], [0, -1, 2]])
-def test_labels_that_are_too_few_or_of_no_class_are_refused(labels: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"Sampling 3 images takes as many labels from 0 to 2, got \["):
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([0, 1], r"Sampling 3 images takes as many labels, got shape \(2,\)"),
+        ([0, 1, 3], "must be from 0 to 2, got some from 0 to 3"),
+        ([0, -1, 2], "must be from 0 to 2, got some from -1 to 2"),
+    ],
+)
+def test_labels_that_are_too_few_or_of_no_class_are_refused(labels: list[int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
         conditional_glow().sample(3, labels=torch.tensor(labels))
 
 

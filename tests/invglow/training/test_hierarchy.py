@@ -255,3 +255,54 @@ def test_a_checkpoint_of_an_earlier_version_counts_from_zero() -> None:
     del state["left_out"]
     step.load_state_dict(state)
     assert step.left_out == 0
+
+
+# --- over processes -------------------------------------------------------------------------------
+
+
+def both(rank: int = 0, world_size: int = 1) -> tuple[AgainstGeneral, TrainingBatches]:
+    """Return outlier and label loss of one of several processes, and its images to learn."""
+
+    def share(images: Any, seed: int) -> TrainingBatches:
+        return TrainingBatches(images, batch_size=6, seed=seed, rank=rank, world_size=world_size)
+
+    mine = share(INSIDE, 0)
+    outliers = OutlierTerm(share(GENERAL, 9), "class", 6.0, T)
+    return AgainstGeneral(Blind(), outliers, LabelTerm(mine, 4.0, T)), mine
+
+
+def gradient_of(objective: AgainstGeneral, batches: TrainingBatches, model: GaussianMixture) -> Tensor:
+    loss = objective.loss(model, objective.batch(0, batches(0)))
+    return torch.autograd.grad(loss.total, model.loc)[0]
+
+
+def test_the_mean_over_processes_is_what_one_process_computes() -> None:
+    model = GaussianMixture(3)
+    whole, images = both()
+    found = whole.loss(model, whole.batch(0, images(0)))
+    assert found.left_out > 0
+    shares = [both(rank, world_size=2) for rank in (0, 1)]
+    losses = [objective.loss(model, objective.batch(0, mine(0))) for objective, mine in shares]
+    for name, part in found.parts.items():
+        assert sum(loss.parts[name].item() for loss in losses) / 2 == pytest.approx(part.item())
+    assert sum(int(loss.left_out) for loss in losses) == int(found.left_out)
+    mean = sum(gradient_of(objective, mine, model) for objective, mine in shares) / 2
+    torch.testing.assert_close(mean, gradient_of(whole, images, model))
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch cannot run in several processes")
+def test_a_data_parallel_wrapper_passes_batches_and_losses_through(tmp_path: Path) -> None:
+    model, (objective, images) = GaussianMixture(3), both()
+    expected = gradient_of(objective, images, model)
+    step = TrainingStep(model, TrainingConfig(steps=9), CPU, objective)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
+    try:
+        parallel = nn.parallel.DistributedDataParallel(step.parallel)
+        loss = parallel(objective.batch(0, images(0)))
+        loss.total.backward()
+    finally:
+        torch.distributed.destroy_process_group()
+    assert sorted(loss.parts) == ["label", "likelihood", "outlier"]
+    torch.testing.assert_close(model.loc.grad, expected)
