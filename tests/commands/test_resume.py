@@ -14,10 +14,11 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from invglow.checkpoints import load_weights
-from tests.commands.calls import TINY, save_images
+from tests.commands.calls import TINY, Hierarchy, save_images
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("INVGLOW_TEST_KILLS", "3"))
@@ -55,23 +56,37 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = save_images(tmp_path / "images.npy", 60, size=16)
+    assert_same_bits_after_kills(tmp_path, ("train", "--data", data, *TINY), KILLS)
+
+
+def test_with_outlier_and_label_loss_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hierarchy: Hierarchy
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = save_images(tmp_path / "images.npy", 60)
+    np.save(tmp_path / "images_labels.npy", np.arange(60) % 4)
+    against = ("--base", str(hierarchy.general), "--no-equal-training", "--outlier-loss", "class", "--labels")
+    assert_same_bits_after_kills(tmp_path, ("train", "--data", data, *against), max(1, KILLS - 2))
+
+
+def assert_same_bits_after_kills(folder: Path, command: tuple[str, ...], kills: int) -> None:
+    """Kill a training some times, finish it, and compare it with one that nobody killed."""
     seed = random.randrange(10**6)
     chance = random.Random(seed)
-    data = save_images(tmp_path / "images.npy", 60, size=16)
-    length = ("--steps", str(STEPS_PER_KILL * (KILLS + 1)), "--batch-size", "8", "--log-every", "1")
+    length = ("--steps", str(STEPS_PER_KILL * (kills + 1)), "--batch-size", "8", "--log-every", "1")
     often = ("--checkpoint-every", "3", "--evaluate-every", "7", "--device", "cpu")
-    command = ("train", "--data", data, *length, *often, *TINY)
-    run = tmp_path / "killed"
-    program = [sys.executable, "main.py", *command, "--run", str(run)]
-    for _ in range(KILLS):
+    run = folder / "killed"
+    program = [sys.executable, "main.py", *command, *length, *often, "--run", str(run)]
+    for _ in range(kills):
         kill_amid_training(program, run, chance)
     # All in processes of their own: bits are the same only for the same number of threads.
-    for folder in (run, tmp_path / "whole"):
-        uninterrupted = [*program[:-1], str(folder)]
+    for one in (run, folder / "whole"):
+        uninterrupted = [*program[:-1], str(one)]
         subprocess.run(uninterrupted, cwd=ROOT, check=True, capture_output=True, timeout=PATIENCE)
-    killed, whole = load_weights(run), load_weights(tmp_path / "whole")
+    killed, whole = load_weights(run), load_weights(folder / "whole")
     assert all(killed[name].equal(whole[name]) for name in whole), f"seed {seed}"
-    assert history(run) == history(tmp_path / "whole"), f"seed {seed}"
+    assert history(run) == history(folder / "whole"), f"seed {seed}"
 
 
 def history(run: Path) -> list[dict[str, float]]:
