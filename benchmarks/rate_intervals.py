@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.stats import betabinom, binom
@@ -35,13 +36,13 @@ class Realised:
         """The realised false-positive rate."""
         return self.flagged / self.tested
 
-    @property
+    @cached_property
     def binomial(self) -> Interval:
         """Where 99 % of the shares lie if each group is flagged with probability `rate`."""
         low, high = binom.interval(_LEVEL, self.tested, self.rate)
         return float(low) / self.tested, float(high) / self.tested
 
-    @property
+    @cached_property
     def with_calibration(self) -> Interval:
         """Where 99 % of them lie in truth: the threshold, too, hangs on the images that calibrated.
 
@@ -68,22 +69,29 @@ class Realised:
 
 
 def realised_rates(
-    methods: Sequence[AnomalyMethod], images: SourceStatistics, rates: Sequence[float], seed: int = 0
+    methods: Sequence[AnomalyMethod],
+    images: SourceStatistics,
+    rates: Sequence[float],
+    *,
+    seed: int = 0,
+    test_share: float = 1 / 3,
 ) -> Iterator[Realised]:
-    """Fit on a random third of in-distribution images, calibrate on another, and test on the last.
+    """Test on a random share of in-distribution images, fit on one half of the others, calibrate on the rest.
 
     Args:
         methods: each alone and, if there are several, all together.
         images: their statistics.
         rates: false-positive rates to ask for.
-        seed: of the thirds.
+        seed: of the parts.
+        test_share: of the images, between 0 and 1.
 
     Raises:
         ValueError: a rate cannot be resolved with so few images, or fitting is refused.
     """
     rows = len(next(iter(images.values())))
     order = np.random.default_rng(seed).permutation(rows)
-    test, others = (np.sort(part) for part in (order[: rows // 3], order[rows // 3 :]))
+    tested = round(rows * test_share)
+    test, others = np.sort(order[:tested]), np.sort(order[tested:])
     calibrated = calibrate(methods, {s: part.select(others) for s, part in images.items()}, seed=seed)
     found = calibrated.detect({s: part.select(test) for s, part in images.items()})
     p_values = {**found.p_values, **({TOGETHER: found.combined} if len(methods) > 1 else {})}

@@ -10,6 +10,8 @@ from scipy.stats import binom
 
 from anomaly_methods.calibration import conformal_p_values
 from anomaly_methods.methods.registry import get_method
+from anomaly_methods.methods.sources import Source
+from anomaly_methods.statistics import Statistics
 from benchmarks import false_positive_rates
 from benchmarks.rate_intervals import TOGETHER, Realised, realised_rates
 from tests.anomaly_methods.gradient_examples import all_sources
@@ -67,19 +69,24 @@ def measure(capsys: pytest.CaptureFixture[str]) -> Call:
 def test_the_command_prints_what_it_measured(runs: Hierarchy, measure: Call) -> None:
     sets = ("--run", runs.specific, "--in-distribution", runs.inside)
     names = ("raw_likelihood", "likelihood_ratio", "typicality")
-    outcome = measure(*sets, "--rates", "0.1", "0.2", "--method", *names)
+    outcome = measure(*sets, "--rates", "0.1", "0.2", "--method", *names, "--splits", "3")
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     rows = [line.split("|")[1:-1] for line in lines if line.startswith("| `")]
-    methods = {row[0].strip(" `") for row in rows}
-    assert methods == {*names, TOGETHER}
-    assert len(rows) == 2 * len(methods)
-    for row in rows:
-        share = float(row[2])
-        for interval, verdict in ((row[3], row[4]), (row[5], row[6])):
-            low, high = map(float, interval.split(" - "))
-            assert verdict.strip() == ("yes" if low <= share <= high else "NO")
-    assert lines[-1].startswith("16 tested, 17 to calibrate.")
+    assert [row[0].strip(" `") for row in rows] == [*names, TOGETHER] * 2
+    images = {
+        Source(role, "likelihood"): Statistics.load(next((run / "statistics").glob("*inside*")))
+        for role, run in (("specific", runs.specific), ("general", runs.specific / "general"))
+    }
+    methods = [get_method(name) for name in names]
+    splits = [list(realised_rates(methods, images, [0.1, 0.2], seed=seed)) for seed in range(3)]
+    for row, found in zip(rows, zip(*splits, strict=True), strict=True):
+        assert (row[0].strip(" `"), float(row[1])) == (found[0].method, found[0].rate)
+        assert float(row[2]) == pytest.approx(np.mean([one.share for one in found]), abs=5e-5)
+        (low, high), (least, most) = found[0].binomial, found[0].with_calibration
+        assert row[4].strip() == f"{sum(low <= one.share <= high for one in found)} of 3"
+        assert row[6].strip() == f"{sum(least <= one.share <= most for one in found)} of 3"
+    assert lines[-1].startswith("17 tested, 17 to calibrate, 3 random splits. Of 24 shares")
 
 
 def test_a_method_on_gradients_of_groups_is_measured(runs: Hierarchy, measure: Call) -> None:
@@ -98,6 +105,8 @@ def test_a_method_on_gradients_of_groups_is_measured(runs: Hierarchy, measure: C
     [
         (("--rates", "0.01", "--method", "typicality"), "A false-positive rate of 0.01 needs at least 99"),
         (("--rates", "1.5"), "must be in (0, 1], got 1.5"),
+        (("--splits", "0"), "--splits must be at least 1"),
+        (("--test-share", "1"), "--test-share between 0 and 1, got 10 and 1"),
         (("--method", "nonsense"), "There is no method 'nonsense'"),
         (("--in-distribution", "cifar11"), "There is no image set called 'cifar11'"),
     ],
