@@ -138,8 +138,9 @@ def _is_count(value: object, least: int) -> bool:
 
 
 def _is_time(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (is_number and 0 <= value < math.inf)
+    if value is None:
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 def _require(holds: bool, name: str, wanted: str, value: object) -> None:

@@ -57,9 +57,9 @@ def test_pairs_are_compared_and_nothing_is_computed_twice(
     runs: Hierarchy, score: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = ("--json", tmp_path / "s.json", "--markdown", tmp_path / "s.md")
-    sets = ("--pair", runs.specific, runs.inside, runs.outside)
-    sets = (*sets, "--pair", runs.general, runs.inside, runs.wide)
-    command = (*sets, "--group-size", "1", "2", *SOME, *files)
+    one = ("--pair", runs.specific, runs.inside, runs.outside)
+    two = ("--pair", runs.general, runs.inside, runs.wide)
+    command = (*one, *two, "--group-size", "1", "2", *SOME, *files)
     outcome = score(*command)
     assert outcome.code == 0
     found = numbers(tmp_path / "s.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -35,11 +36,16 @@ def command_lines(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[Any] = []
+    taken: list[argparse.Namespace] = []
+
+    def take(arguments: argparse.Namespace) -> int:
+        taken.append(arguments)
+        return 0
+
     for command in main.COMMANDS:
-        monkeypatch.setattr(command, "run", lambda arguments: taken.append(arguments) or 0)
-    monkeypatch.setattr(cache_statistics, "cache", lambda arguments: taken.append(arguments) or 0)
-    monkeypatch.setattr(benchmarks.gradient_scores, "_run", lambda options: taken.append(options) or 0)
+        monkeypatch.setattr(command, "run", take)
+    monkeypatch.setattr(cache_statistics, "cache", take)
+    monkeypatch.setattr(benchmarks.gradient_scores, "_run", take)
     tried = 0
     for words in command_lines(page):
         for start, program in PROGRAMS.items():
