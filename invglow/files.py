@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "sha256_of_file"]
+__all__ = ["named", "replacing", "sha256_of_file"]
 
 
 @contextmanager
@@ -24,18 +24,26 @@ def replacing(path: Path) -> Iterator[Path]:
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        _flush_to_disk(temporary)
-        # mkstemp makes private files; a result is as readable as any other file of its owner.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _flush_to_disk(path.parent)
-    except OSError as error:
-        if error.errno is not None and error.filename is None:  # a full disk does not say whose write failed
-            error.filename = str(path)
-        raise
+        with named(path):
+            yield temporary
+            _flush_to_disk(temporary)
+            # mkstemp makes private files; a result is as readable as any other file of its owner.
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put a path into an error of the operating system that has none, as of a write to a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sha256_of_file(path: Path) -> str:

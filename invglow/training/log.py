@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import TracebackType
 
-from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from invglow.data.preprocessing import quantize
-from invglow.files import replacing
+from invglow.files import named, replacing
+from invglow.training.event_file import EventFile
 
 __all__ = ["TrainingLog"]
 
@@ -21,33 +23,57 @@ METRICS = "metrics.jsonl"
 class TrainingLog:
     """Appends metrics of a run to `metrics.jsonl` (one JSON object a line) and to TensorBoard.
 
+    A context manager that closes both. Where training ended by an error, that error is the one to hear of.
+
     Args:
         run: the run folder.
         start: step to go on from; lines of later steps, from before a crash, are dropped.
+
+    Raises:
+        OSError: the disk is full or read-only; so do the methods.
     """
 
     def __init__(self, run: Path, start: int) -> None:
-        _drop_after(run / METRICS, start)
+        self._path = run / METRICS
+        _drop_after(self._path, start)
         # Line-buffered, so that a killed run loses no finished line.
-        self._lines = (run / METRICS).open("a", buffering=1)
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=start + 1, flush_secs=30)
+        with ExitStack() as opened:
+            self._lines = opened.enter_context(self._path.open("a", buffering=1))
+            self._board = EventFile(run / "tensorboard", start)
+            opened.pop_all()
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with suppress(OSError):
+                self.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Record numbers of a step; JSON has no NaN nor infinity, so these become null."""
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
+        with named(self._path):
+            self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
         for name, value in values.items():
-            if math.isfinite(value):  # it warns of others, at every step
-                self._board.add_scalar(name, value, step)
+            if math.isfinite(value):
+                self._board.scalar(step, name, value)
 
     def images(self, step: int, name: str, images: Tensor) -> None:
         """Record images (B, C, H, W) in [-1/2, 1/2) of a step."""
-        self._board.add_images(name, quantize(images).cpu().numpy(), step)
+        self._board.images(step, name, quantize(images).cpu().numpy())
 
     def close(self) -> None:
         """Flush everything to disk."""
-        self._lines.close()
-        self._board.close()
+        try:
+            with named(self._path):
+                self._lines.close()
+        finally:
+            self._board.close()
 
 
 def _drop_after(path: Path, step: int) -> None:

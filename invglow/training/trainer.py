@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -151,11 +151,10 @@ class Trainer:
         )
         self._started = time.monotonic()
         try:
-            self._engine(start).run(training_batches(self.batches, start, self.config.steps))
+            with self._log or nullcontext():
+                self._engine(start).run(training_batches(self.batches, start, self.config.steps))
         finally:
             self._bar.close()
-            if self._log is not None:
-                self._log.close()
 
     def _engine(self, start: int) -> Engine:
         engine = Engine(self._do_step)

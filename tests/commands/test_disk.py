@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboardX import record_writer
 
 from invglow.checkpoints import newest_checkpoint
 from tests.commands.calls import SHORT, TINY, Call, Hierarchy, files
@@ -55,6 +58,25 @@ def test_a_disk_that_fills_up_while_training(
     assert checkpoint is not None
     assert (checkpoint.step, checkpoint.problems) == (2, ())
     assert not [path for path in run.rglob("*") if "partial" in path.name or path.name == "incoming"]
+    assert call(*command).code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is full")
+@pytest.mark.parametrize("also", [None, "checkpoint.json"])
+def test_a_disk_that_is_full_for_tensorboard(
+    hierarchy: Hierarchy, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, also: str | None
+) -> None:
+    run, threads = tmp_path / "run", threading.active_count()
+    command = ("train", "--data", hierarchy.wide, "--run", run, *SHORT, "--checkpoint-every", "1", *TINY)
+    with monkeypatch.context() as patch:
+        patch.setattr(record_writer, "open_file", lambda _: Path("/dev/full").open("wb"))  # noqa: SIM115  # theirs
+        if also:
+            fill_the_disk(patch, also)
+        outcome = call(*command)
+    failed = run / "incoming" / also if also else run / "tensorboard"
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1] == f"error: {failed}: No space left on device."
+    assert threading.active_count() <= threads + 1  # tqdm has one
     assert call(*command).code == 0
 
 

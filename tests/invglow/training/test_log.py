@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,30 @@ def test_lines_with_nulls_are_kept_when_training_goes_on(tmp_path: Path) -> None
     log.close()
     write(tmp_path, 1, range(2, 3))
     assert lines(tmp_path) == [{"step": 1, "loss": None}, {"step": 2, "loss": 1.0}]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is full")
+def test_a_full_disk_is_an_error_that_names_the_metrics(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    log = TrainingLog(tmp_path, 0)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        log.scalars(1, {"loss": 1.0})
+    assert error.value.filename == str(tmp_path / "metrics.jsonl")
+    with pytest.raises(OSError, match="No space left on device"):
+        log.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a device that is full")
+def test_the_error_that_ended_training_is_the_one_that_is_heard_of(tmp_path: Path) -> None:
+    def train() -> None:
+        (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+        with TrainingLog(tmp_path, 0) as log:
+            with contextlib.suppress(OSError):
+                log.scalars(1, {"loss": 1.0})
+            raise ValueError("The model has diverged.")
+
+    with pytest.raises(ValueError, match="The model has diverged"):
+        train()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
