@@ -71,14 +71,14 @@ def print_calibration(calibrated: CalibratedMethods, reference: ImageSet) -> Non
         f"methods learnt from the other {total - groups:,}. The lowest p-value is 1/{groups + 1:,}."
     )
     if bad := _nonfinite(calibrated.calibration):
-        print(f"Of these images, {bad:,} have scores that are not finite; they count as most anomalous.")
+        print(f"Not finite: scores of {bad:,} of the {groups:,}, which count as the most anomalous.")
 
 
 def print_findings(found: Findings, flagging: Flagging, calibrated: CalibratedMethods) -> None:
     """Say how many pictures are flagged, what that means, and which are the most anomalous."""
-    if bad := _nonfinite(found.detection.scores):
-        print(f"{bad:,} pictures have scores that are not finite; they count as most anomalous.")
     flagged, count = int(found.flagged.sum()), len(found.flagged)
+    if bad := _nonfinite(found.detection.scores):
+        print(f"Not finite: scores of {bad:,} of the {count:,} pictures, which count as the most anomalous.")
     print(f"Flagged: {flagged:,} of {count:,} pictures of {found.images.name}, {_meaning(flagging, count)}")
     if (least := flagging.least_together(calibrated, count)) > 1:
         print(

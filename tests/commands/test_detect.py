@@ -132,7 +132,7 @@ def test_scores_that_are_not_finite_come_first_and_are_counted(copied: Hierarchy
     first, *_ = table(copied.folder / "scores.csv")
     assert (first["path"], first["score"]) == ("7", "inf")
     assert float(first["p_value"]) == 1 / 26
-    assert "1 pictures have scores that are not finite" in outcome.out
+    assert "Not finite: scores of 1 of the 10 pictures, which count as the most anomalous." in outcome.out
 
 
 def test_the_sheet_shows_the_most_anomalous_as_the_model_sees_them(copied: Hierarchy, call: Call) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import benchmarks.false_positive_rates
 import benchmarks.gradient_scores
 import main
 from anomaly_methods import cache_statistics
@@ -23,6 +24,7 @@ PROGRAMS = {
     ("python", "main.py"): main.main,
     ("python", "-m", "anomaly_methods.cache_statistics"): cache_statistics.main,
     ("python", "-m", "benchmarks.gradient_scores"): benchmarks.gradient_scores.main,
+    ("python", "-m", "benchmarks.false_positive_rates"): benchmarks.false_positive_rates.main,
 }
 
 
@@ -46,6 +48,7 @@ def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(command, "run", take)
     monkeypatch.setattr(cache_statistics, "cache", take)
     monkeypatch.setattr(benchmarks.gradient_scores, "_run", take)
+    monkeypatch.setattr(benchmarks.false_positive_rates, "_run", take)
     tried = 0
     for words in command_lines(page):
         for start, program in PROGRAMS.items():
