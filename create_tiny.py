@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from commands.exit_code import exit_code
 from folder_locations import tiny_folder
 
 __all__ = ["main"]
@@ -35,18 +36,10 @@ Then: python main.py train --data tiny --run runs/general     (or --data array:g
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the set as the command line says; return the exit code."""
     given = _parser().parse_args(argv)
-    try:
-        _build(given)
-    except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Interrupted; nothing was written.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _build(given), interrupted="nothing was written")
 
 
-def _build(given: argparse.Namespace) -> None:
+def _build(given: argparse.Namespace) -> int:
     from invglow.data.crops import CropSettings
     from invglow.data.general import build_general_set
     from invglow.data.general_detect import open_source
@@ -79,6 +72,7 @@ def _build(given: argparse.Namespace) -> None:
     name = "tiny" if output == tiny_folder() else f"array:{output / 'images.npy'}"
     print(f"{output}: {meta['images']:,} images of {given.size}x{given.size} pixels.")
     print(f"Next: python main.py train --data {name} --run runs/general")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

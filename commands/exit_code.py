@@ -10,8 +10,16 @@ from collections.abc import Callable
 __all__ = ["exit_code"]
 
 
-def exit_code(command: Callable[[], int]) -> int:
-    """Run a command; return what it returns, 2 where the input was not right, 130 after an interrupt."""
+GOES_ON = "the same command goes on where it can"
+
+
+def exit_code(command: Callable[[], int], interrupted: str = GOES_ON) -> int:
+    """Run a command; return what it returns, 2 where the input was not right, 130 after an interrupt.
+
+    Args:
+        command: what to run.
+        interrupted: what to say after an interrupt.
+    """
     try:
         return int(command())
     except (ValueError, OSError) as error:
@@ -20,7 +28,7 @@ def exit_code(command: Callable[[], int]) -> int:
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on where it can.", file=sys.stderr)
+        print(f"Interrupted; {interrupted}.", file=sys.stderr)
         return 130
 
 

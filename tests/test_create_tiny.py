@@ -50,6 +50,8 @@ def test_another_folder_is_an_array(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["a.npy", "--exclude-cifar", "list.txt"], "--exclude-cifar belongs to tiny_images.bin"),
         (["whole.bin", "--exclude-cifar", "nothing.txt"], "nothing.txt"),
         (["a.npy", "--size", "64"], "only pictures"),
+        (["whole.bin", "--exclude-cifar", "none.txt"], "error: none.txt: No such file or directory."),
+        (["a.npy", "--output", "list.txt/out"], "error: list.txt: File exists."),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_code_2(
@@ -64,11 +66,24 @@ def test_bad_input_gets_one_sentence_and_exit_code_2(
     Path("cut.bin").write_bytes(bytes(100))
     Path("whole.bin").write_bytes(bytes(3072))
     Path("list.txt").write_text("1")
-    assert main([*arguments, "--output", "out"]) == 2
+    assert main(["--output", "out", *arguments]) == 2
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
     assert not Path("out").exists()
+
+
+def test_an_interrupt_says_that_nothing_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    np.save(tmp_path / "a.npy", images(5))
+    monkeypatch.setattr("invglow.data.general._write_images", interrupted)
+    assert main([str(tmp_path / "a.npy"), "--output", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err.endswith("Interrupted; nothing was written.\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 
 def test_what_a_killed_build_left_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,12 +49,11 @@ def build_general_set(
         overwrite: replace a folder that is there.
 
     Raises:
-        FileExistsError: `output` is there and `overwrite` is not set.
+        FileExistsError: `output` is there and `overwrite` is not set, or it is something else than a set.
         ValueError: more images are wanted than there are.
         OSError: there is not room enough on the disk.
     """
-    if output.exists() and not overwrite:
-        raise FileExistsError(f"{output} exists already: choose another --output, or --overwrite it.")
+    _require_free(output, overwrite)
     counts = [source.count() for source in sources]
     wanted = sum(counts) if images is None else images
     if not 1 <= wanted <= sum(counts):
@@ -75,6 +74,17 @@ def build_general_set(
         with replacing(folder / "meta.json") as temporary:
             temporary.write_text(json.dumps(meta, indent=2) + "\n")
     return meta
+
+
+def _require_free(output: Path, overwrite: bool) -> None:
+    """Refuse to take the place of anything but an empty folder or, if that is wanted, an earlier set."""
+    if not output.exists() or (output.is_dir() and not any(output.iterdir())):
+        return
+    is_set = all((output / name).is_file() for name in (IMAGES_FILE, "index.npy", "meta.json"))
+    if not is_set:
+        raise FileExistsError(f"{output} holds something else than a general set: choose another --output.")
+    if not overwrite:
+        raise FileExistsError(f"{output} exists already: choose another --output, or --overwrite it.")
 
 
 def _mixed(
@@ -124,7 +134,7 @@ def _meta(sources: Sequence[GeneralSource], written: int, size: int, seed: int) 
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(f"{folder} has {free / 1e9:.1f} GB free, but the set needs {needed / 1e9:.1f} GB.")
+        raise OSError(f"{folder} has {free / 1e6:,.1f} MB free, but the set needs {needed / 1e6:,.1f} MB.")
 
 
 @contextmanager

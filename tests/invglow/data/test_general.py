@@ -224,6 +224,25 @@ def test_an_earlier_set_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "out"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_no_earlier_set_is_never_overwritten(tmp_path: Path, overwrite: bool) -> None:
+    np.save(tmp_path / "a.npy", images(5))
+    (tmp_path / "holidays").mkdir()
+    (tmp_path / "holidays" / "images.npy").write_text("precious")
+    (tmp_path / "file").write_text("precious")
+    for name in ("holidays", "file"):
+        with pytest.raises(FileExistsError, match=f"{name} holds something else than a general set"):
+            build([source(tmp_path / "a.npy")], tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "holidays" / "images.npy").read_text() == "precious"
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", images(5))
+    (tmp_path / "out").mkdir()
+    assert len(build([source(tmp_path / "a.npy")], tmp_path / "out")[0]) == 5
+
+
 class FullDisk(GeneralSource):
     """Fails in the middle, as a disk that runs full does."""
 
@@ -249,5 +268,5 @@ def test_a_failure_in_the_middle_keeps_the_earlier_set_and_leaves_no_rest(tmp_pa
 def test_too_little_room_is_seen_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "a.npy", images(5))
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
-    with pytest.raises(OSError, match="GB free, but the set needs"):
+    with pytest.raises(OSError, match=r"has 0\.0 MB free, but the set needs 0\.0 MB"):
         build([source(tmp_path / "a.npy")], tmp_path / "out")
