@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import platform
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_methods.extractors.codecs import Codec, get_codec
+from anomaly_methods.extractors.codecs import get_codec
 from anomaly_methods.extractors.collecting import Job, collect, stored
-from anomaly_methods.extractors.extraction import whole_groups
-from anomaly_methods.meta import COMPLEXITY_KINDS, StatisticsMeta
+from anomaly_methods.extractors.extraction import meta_of_images, whole_groups
+from anomaly_methods.meta import COMPLEXITY_KINDS
 from anomaly_methods.statistics import Statistics
-from invglow import __version__
 from invglow.data.image_set import ImageSet
 
 __all__ = ["load_or_measure"]
@@ -59,7 +57,17 @@ def load_or_measure(
     """
     encoder = get_codec(codec)
     rows = whole_groups(images, group_size)
-    meta = _meta(images, encoder, group_size)
+    meta = meta_of_images(
+        images,
+        kind=next(kind for kind, name in COMPLEXITY_KINDS.items() if name == codec),
+        model=codec,
+        checkpoint_sha256=NO_MODEL,
+        bound=NO_MODEL,
+        preprocessing="uint8 pixels",
+        group_size=group_size,
+        extractor_version=VERSION,
+        settings=encoder.settings(),
+    )
     found = None if recompute else stored(path, meta)
     if found is not None:
         return found
@@ -70,26 +78,3 @@ def load_or_measure(
         return {"code_length": sizes.reshape(-1, group_size).sum(axis=1) * _NATS_PER_BYTE}
 
     return collect(Job(path, meta, rows, values), progress=progress, part_seconds=part_seconds)
-
-
-def _meta(images: ImageSet, codec: Codec, group_size: int) -> StatisticsMeta:
-    return StatisticsMeta(
-        kind=next(kind for kind, name in COMPLEXITY_KINDS.items() if name == codec.name),
-        model=codec.name,
-        checkpoint_sha256=NO_MODEL,
-        bound=NO_MODEL,
-        dataset=images.name,
-        dataset_sha256=images.sha256(),
-        split=images.split,
-        image_shape=images.image_shape,
-        preprocessing="uint8 pixels",
-        group_size=group_size,
-        dropped=len(images) % group_size,
-        extractor_version=VERSION,
-        settings=codec.settings(),
-        versions={
-            "invglow": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-        },
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
 from models.base import GenerativeModel
 
-__all__ = ["Extraction", "whole_groups"]
+__all__ = ["Extraction", "meta_of_images", "whole_groups"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,31 +62,40 @@ class Extraction:
     def meta(self) -> StatisticsMeta:
         """Provenance of the result."""
         noise = "uniform in [0, 1)" if self.noise_draws else "1/2"
-        return StatisticsMeta(
+        return meta_of_images(
+            self.image_set,
             kind=self.extractor.name,
             model=self.model_name,
             checkpoint_sha256=self.checkpoint_sha256,
             bound=self.model.bound,
-            dataset=self.image_set.name,
-            dataset_sha256=self.image_set.sha256(),
-            split=self.image_set.split,
-            image_shape=self.image_set.image_shape,
             preprocessing=f"(x + u) / 256 - 1/2, u = {noise}",
             group_size=self.extractor.group_size,
             unit=self.extractor.unit,
             seed=self.seed if self.noise_draws else 0,
             noise_draws=self.noise_draws,
-            dropped=len(self.image_set) % self.extractor.group_size,
             extractor_version=self.extractor.version,
             settings=self.extractor.settings,
             details=self.extractor.details(self.model),
-            versions={
-                "invglow": __version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "torch": str(torch.__version__),
-            },
         )
+
+
+def meta_of_images(images: ImageSet, *, group_size: int = 1, **fields: Any) -> StatisticsMeta:
+    """Return the meta of statistics of a set, computed here and now; `fields` say the rest."""
+    return StatisticsMeta(
+        dataset=images.name,
+        dataset_sha256=images.sha256(),
+        split=images.split,
+        image_shape=images.image_shape,
+        group_size=group_size,
+        dropped=len(images) % group_size,
+        versions={
+            "invglow": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "torch": str(torch.__version__),
+        },
+        **fields,
+    )
 
 
 def whole_groups(images: ImageSet, group_size: int) -> int:

@@ -1,4 +1,4 @@
-"""Dequantisation noise that depends on the image and the seed alone, never on how images are batched."""
+"""Noise that depends on the image and the seed alone, never on how images are batched."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["uniform_noise"]
+__all__ = ["standard_normal_noise", "uniform_noise"]
 
 
 def uniform_noise(indices: range, shape: tuple[int, int, int], *, seed: int, draw: int) -> Tensor:
@@ -32,3 +32,15 @@ def uniform_noise(indices: range, shape: tuple[int, int, int], *, seed: int, dra
         generator = np.random.Generator(np.random.Philox(key=seed, counter=counter))
         generator.random(dtype=np.float32, out=noise[row])
     return torch.from_numpy(noise).permute(0, 3, 1, 2)
+
+
+def standard_normal_noise(indices: range, size: int, *, seed: int, draw: int) -> Tensor:
+    """Return independent standard normals for the images at `indices`, float64 (B, size).
+
+    They never meet those of `uniform_noise`. Arguments are as there; an image takes `size` numbers.
+    """
+    noise: NDArray[np.float64] = np.empty((len(indices), size))
+    for row, index in enumerate(indices):
+        counter = np.array([0, 1, draw, index], dtype=np.uint64)
+        np.random.Generator(np.random.Philox(key=seed, counter=counter)).standard_normal(out=noise[row])
+    return torch.from_numpy(noise)

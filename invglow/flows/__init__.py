@@ -8,9 +8,10 @@ from invglow.flows.glow import build_glow
 from invglow.flows.initialize import initialize
 from invglow.flows.multiscale import FlowScale, MultiScaleFlow, ScaleOutput
 from invglow.flows.patches import PatchNormal
-from invglow.flows.prior import ElementwiseNormal, LatentPrior
+from invglow.flows.prior import AffinePrior, ElementwiseNormal, LatentPrior
 
 __all__ = [
+    "AffinePrior",
     "ClassConditionalFlow",
     "ClassNormals",
     "ConditionalFlow",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows.layout import FeatureLayout
-from invglow.flows.prior import ElementwiseNormal, LatentPrior
+from invglow.flows.prior import AffinePrior, ElementwiseNormal
 
 __all__ = ["PatchLayout", "PatchNormal"]
 
@@ -51,7 +51,7 @@ class PatchLayout(FeatureLayout):
         return images.permute(0, 3, 1, 2)
 
 
-class PatchNormal(LatentPrior):
+class PatchNormal(AffinePrior):
     """The same independent normals for the latent of every patch.
 
     Args:
@@ -80,3 +80,9 @@ class PatchNormal(LatentPrior):
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         return self.layout.leave(self.patch.sample(n * self.layout.count, temperature, generator))
+
+    def standardize(self, latent: Tensor) -> Tensor:
+        return self.layout.leave(self.patch.standardize(self.layout.enter(latent)))
+
+    def restore(self, standard: Tensor) -> Tensor:
+        return self.layout.leave(self.patch.restore(self.layout.enter(standard)))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ElementwiseNormal", "LatentPrior", "standard_noise"]
+__all__ = ["AffinePrior", "ElementwiseNormal", "LatentPrior", "standard_noise"]
 
 
 class LatentPrior(nn.Module, ABC):
@@ -44,7 +44,19 @@ class LatentPrior(nn.Module, ABC):
         """Draw n latents (n, C, H, W) with the standard deviation times `temperature`."""
 
 
-class ElementwiseNormal(LatentPrior):
+class AffinePrior(LatentPrior):
+    """A prior under which an affine map, the same for every latent, leads to a standard normal."""
+
+    @abstractmethod
+    def standardize(self, latent: Tensor) -> Tensor:
+        """Map latents (B, C, H, W) to where their density is a standard normal."""
+
+    @abstractmethod
+    def restore(self, standard: Tensor) -> Tensor:
+        """Undo `standardize`."""
+
+
+class ElementwiseNormal(AffinePrior):
     """Independent normals, one per element: `exp(log_scale) * (latent + loc)` is standard normal.
 
     Args:
@@ -67,13 +79,19 @@ class ElementwiseNormal(LatentPrior):
         self.log_scale.copy_(-std.where(std >= minimal_std, 1.0).log())
 
     def log_prob(self, latent: Tensor) -> Tensor:
-        standard = (latent + self.loc) * self.log_scale.exp()
+        standard = self.standardize(latent)
         constant = self.log_scale.sum() - 0.5 * math.log(2 * math.pi) * self.loc.numel()
         return constant - 0.5 * standard.square().sum(dim=(1, 2, 3))
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         noise = standard_noise((n, *self.loc.shape), self.loc, generator)
-        return temperature * noise * (-self.log_scale).exp() - self.loc
+        return self.restore(temperature * noise)
+
+    def standardize(self, latent: Tensor) -> Tensor:
+        return (latent + self.loc) * self.log_scale.exp()
+
+    def restore(self, standard: Tensor) -> Tensor:
+        return standard * (-self.log_scale).exp() - self.loc
 
 
 def standard_noise(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:

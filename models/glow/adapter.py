@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from invglow.flows import ClassConditionalFlow, GlowConfig, MultiScaleFlow, build_glow
+from invglow.flows import AffinePrior, ClassConditionalFlow, GlowConfig, MultiScaleFlow, build_glow
 from invglow.training.likelihood_model import ClassConditionalModel
-from models.base import MultiScaleModel
+from models.base import InvertibleModel
 
 __all__ = ["ClassConditionalGlow", "Glow"]
 
 
-class Glow(MultiScaleModel):
+class Glow(InvertibleModel):
     """Exact likelihoods, and the share of each scale, from a multi-scale flow.
 
     Args:
@@ -28,6 +29,7 @@ class Glow(MultiScaleModel):
         self.flow = flow
         self.image_shape = flow.image_shape
         self.scales = len(flow.scales)
+        self.standardized = all(isinstance(scale.prior, AffinePrior) for scale in flow.scales)
 
     @classmethod
     def from_config(cls, config: GlowConfig) -> Glow:
@@ -45,8 +47,22 @@ class Glow(MultiScaleModel):
         log_prior = torch.stack([output.log_prior for output in outputs], dim=1)
         return log_det, log_prior
 
+    def latents(self, x: Tensor) -> tuple[Tensor, ...]:
+        latents, _ = self.flow.latents(x)
+        if not self.standardized:
+            return tuple(latents)
+        return tuple(p.standardize(z) for p, z in zip(self._affine_priors(), latents, strict=True))
+
+    def invert(self, latents: Sequence[Tensor]) -> Tensor:
+        if not self.standardized:
+            return self.flow.inverse(latents)
+        return self.flow.inverse([p.restore(z) for p, z in zip(self._affine_priors(), latents, strict=True)])
+
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         return self.flow.sample(n, temperature=temperature, generator=generator)
+
+    def _affine_priors(self) -> list[AffinePrior]:
+        return [cast(AffinePrior, scale.prior) for scale in self.flow.scales]
 
 
 class ClassConditionalGlow(Glow, ClassConditionalModel):

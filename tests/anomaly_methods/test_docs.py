@@ -59,6 +59,18 @@ def test_programs_about_methods_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert names["flags"].dtype == bool
 
 
+def test_programs_about_analyses_run(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {
+        "in_distribution": statistics("cifar10", "a"),
+        "others": statistics("svhn", "a"),
+        "specific": statistics("svhn", "a"),
+        "general": statistics("svhn", "b"),
+    }
+    exec(programs("analyses.md"), names)  # noqa: S102 - the project's own page
+    assert float(capsys.readouterr().out) == names["rows"][0].spearman
+    assert [row.scale for row in names["shares"]] == ["0", "total"] * 2
+
+
 def test_every_method_stands_in_the_table() -> None:
     page = (DOCS / "methods.md").read_text()
     assert [name for name in METHODS if f"| `{name}` |" not in page] == []

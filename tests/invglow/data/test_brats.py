@@ -24,12 +24,12 @@ SIZE = 48
 def places(side: int) -> NDArray[np.uint8]:
     """Return a picture (side, side) that tells from every pixel its row and column, in 4 bits each."""
     rows, columns = np.mgrid[:side, :side] % 16
-    return (16 * rows + columns).astype(np.uint8)
+    return np.asarray(16 * rows + columns, dtype=np.uint8)
 
 
-def save(path: Path, picture: NDArray[np.uint8], **options: int) -> None:
+def save(path: Path, picture: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path, **options)
+    Image.fromarray(picture).save(path)
 
 
 def load(
