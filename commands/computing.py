@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
 from commands.common import images_for_run
+from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher, fisher_of
 from commands.naming import slug
 
 if TYPE_CHECKING:
     import torch
 
     from anomaly_methods.extractors.base import Extractor
+    from anomaly_methods.extractors.fisher.fisher import Fisher
     from anomaly_methods.statistics import Statistics
     from invglow.data.image_set import ImageSet
     from models.base import GenerativeModel
 
-# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, log
-# p(x|y) of every class, and code lengths by image codecs, which need no model.
-KINDS = ("likelihood", "gradients", "classes", *COMPLEXITY_KINDS)
+# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, the
+# same by the Fisher information, log p(x|y) of every class, and code lengths by image codecs without a model.
+KINDS = ("likelihood", "gradients", *FISHER_KINDS, "classes", *COMPLEXITY_KINDS)
 
 __all__ = ["KINDS", "Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
 
@@ -49,8 +51,11 @@ def add_selection(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="N",
         help="0: bin centres; N: mean over N draws of noise",
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N", help="of noise, halves and bootstrap")
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of noise, halves, bootstrap and Fisher images"
+    )
     group.add_argument("--recompute", action="store_true", help="compute again what is there")
+    add_fisher(parser)
     return group
 
 
@@ -68,6 +73,7 @@ class Computation:
     batch_size: int = 128
     recompute: bool = False
     download: bool = False
+    fisher: FisherOptions = field(default_factory=FisherOptions)
 
     def statistics(self, run: RunModel, spec: str, kind: str = "likelihood") -> Statistics:
         """Return statistics, one of `KINDS`, of a run on a set, from its folder where they are there."""
@@ -90,7 +96,7 @@ class Computation:
         extraction = Extraction(
             model=run.model,
             image_set=images,
-            extractor=_extractor(kind, self.group_size),
+            extractor=self._extractor(run, kind),
             model_name=run.name,
             checkpoint_sha256=run.sha256,
             noise_draws=self.noise_draws,
@@ -104,6 +110,26 @@ class Computation:
             device=self.device,
             progress=True,
         )
+
+    def _extractor(self, run: RunModel, kind: str) -> Extractor:
+        if kind in FISHER_KINDS:
+            return self._fisher_extractor(run, FISHER_KINDS[kind])
+        from anomaly_methods.extractors.classes import ClassExtractor
+        from anomaly_methods.extractors.gradients import GradientExtractor
+        from anomaly_methods.extractors.likelihood import LikelihoodExtractor
+
+        extractors: dict[str, type[Extractor]] = {
+            "likelihood": LikelihoodExtractor,
+            "gradients": GradientExtractor,
+            "classes": ClassExtractor,
+        }
+        return extractors[kind](self.group_size)
+
+    def _fisher_extractor(self, run: RunModel, structure: str) -> Extractor:
+        from anomaly_methods.extractors.fisher.extractors import FISHER_EXTRACTORS
+
+        fisher = fisher_of(run, structure, self.fisher, batch_size=self.batch_size, recompute=self.recompute)
+        return FISHER_EXTRACTORS[structure](fisher, self.group_size, self.fisher.damping)
 
     def _complexity(self, images: ImageSet, path: Path, codec: str) -> Statistics:
         from anomaly_methods.extractors.complexity import load_or_measure
@@ -122,7 +148,7 @@ class Computation:
             "grey" if self.grey else "",
             f"noise{self.noise_draws}-seed{self.seed}" if noisy else "",
             f"groups{self.group_size}" if self.group_size != 1 else "",
-            kind,
+            f"{kind}-{self.fisher.label}" if kind in FISHER_KINDS else kind,
         ]
         name = "-".join([slug(spec), *(part for part in settings if part)])
         return run.folder / "statistics" / f"{name}.npz"
@@ -134,6 +160,8 @@ class RunModel:
 
     folder: Path
     device: torch.device
+    fishers: dict[Path, Fisher] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """{file: Fisher information} of what a command has needed so far."""
 
     @property
     def name(self) -> str:
@@ -171,17 +199,5 @@ def computation_of(arguments: argparse.Namespace) -> Computation:
         batch_size=arguments.batch_size,
         recompute=arguments.recompute,
         download=arguments.download,
+        fisher=FisherOptions.of(arguments),
     )
-
-
-def _extractor(kind: str, group_size: int) -> Extractor:
-    from anomaly_methods.extractors.classes import ClassExtractor
-    from anomaly_methods.extractors.gradients import GradientExtractor
-    from anomaly_methods.extractors.likelihood import LikelihoodExtractor
-
-    extractors: dict[str, type[Extractor]] = {
-        "likelihood": LikelihoodExtractor,
-        "gradients": GradientExtractor,
-        "classes": ClassExtractor,
-    }
-    return extractors[kind](group_size)

@@ -6,6 +6,8 @@ import argparse
 import hashlib
 import re
 
+from commands.fisher_information import FisherOptions
+
 __all__ = ["evaluation_name", "slug"]
 
 # File systems take 255 bytes; what is longer than this ends in a checksum instead.
@@ -33,6 +35,7 @@ def evaluation_name(arguments: argparse.Namespace) -> str:
         f"noise{arguments.noise_draws}" if arguments.noise_draws else "",
         f"seed{arguments.seed}" if arguments.seed else "",
         f"groups{arguments.group_size}" if arguments.group_size != 1 else "",
+        FisherOptions.of(arguments).named,
         "+".join(arguments.method or ()),
         f"against-{slug(arguments.general)}" if arguments.general else "",
         f"ensemble-{'-'.join(map(slug, arguments.ensemble))}" if arguments.ensemble else "",

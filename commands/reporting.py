@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
+from commands.fisher_information import FISHER_KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +40,8 @@ def _summary(statistics: Statistics) -> str:
     meta = statistics.meta
     alone = meta.group_size == 1
     rows = f"{len(statistics)} images" if alone else f"{len(statistics)} groups of {meta.group_size} images"
-    if meta.kind in ("gradients", "classes"):
-        return f"{rows}, {len(statistics.values)} {'tensors' if meta.kind == 'gradients' else 'classes'}"
+    if meta.kind in ("gradients", *FISHER_KINDS, "classes"):
+        return f"{rows}, {len(statistics.values)} {'classes' if meta.kind == 'classes' else 'tensors'}"
     dimensions = meta.group_size * int(np.prod(meta.image_shape))
     if meta.kind in COMPLEXITY_KINDS:
         bits = statistics.value("code_length") / (dimensions * np.log(2))

@@ -34,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
         default=["likelihood"],
         metavar="KIND",
         help="likelihood: in total and per scale; gradients: squared norms, one per parameter tensor; "
+        "fisher_diagonal and fisher_kronecker: the same measured by the Fisher information; "
         "classes: log p(x|y) of every class, of runs with --labels; complexity: size of the image as PNG, "
         "which needs no model (also complexity_webp, complexity_jpeg2000, complexity_jpeg_ls)",
     )

@@ -24,8 +24,8 @@ __all__ = [
     "Tensors",
     "finite_rows_only",
     "log_norms",
-    "require_gradients",
     "require_groups",
+    "require_kind",
     "tensor_sizes",
 ]
 
@@ -80,8 +80,9 @@ class GradientMethod(AnomalyMethod):
     """A method that learns how log f_l is distributed over in-distribution groups, l = 1..L tensors.
 
     f_l = |grad_l sum_b log p(x_b)|^2 is the squared norm of the gradient with respect to parameter tensor l,
-    summed over the group. Tensors of no variance, and those with f_l = 0 for any group of the reference, are
-    left out; the scorer's `tensors` says which.
+    summed over the group; or the same measured by the Fisher information (`fisher_diagonal`). Tensors of no
+    variance, and those with f_l = 0 for any group of the reference, are left out; the scorer's `tensors` says
+    which.
 
     Attributes:
         least_groups: rows of the reference below which fitting is refused.
@@ -114,7 +115,7 @@ class GradientMethod(AnomalyMethod):
         return GradientScorer(self, reference.meta, tensors, self.learn(_only(features, tensors.kept)))
 
     def _lack(self, statistics: Statistics) -> str | None:
-        return super()._lack(statistics) or require_gradients(self.name, statistics.meta)
+        return super()._lack(statistics) or require_kind(self, statistics.meta)
 
 
 class GradientScorer(Scorer):
@@ -179,11 +180,14 @@ def finite_rows_only(function: ScoreFunction) -> ScoreFunction:
     return score
 
 
-def require_gradients(method: str, meta: StatisticsMeta) -> str | None:
-    """Return in a sentence that statistics (or a part of them) are not of gradients; None if all are."""
+def require_kind(method: AnomalyMethod, meta: StatisticsMeta) -> str | None:
+    """Return in a sentence that statistics are not of the kind that a method takes; None if they are."""
+    kind = next(iter(method.sources.values())).kind
     for part in meta.sources.values() or [meta]:
-        if part.kind != SPECIFIC_GRADIENTS.kind:
-            return f"Method {method} needs gradients statistics, but those of {part.model!r} are {part.kind}."
+        if part.kind != kind:
+            return (
+                f"Method {method.name} needs {kind} statistics, but those of {part.model!r} are {part.kind}."
+            )
     return None
 
 

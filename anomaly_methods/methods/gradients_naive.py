@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomaly_methods.methods.base import FormulaMethod
-from anomaly_methods.methods.gradient_norms import require_gradients
+from anomaly_methods.methods.gradient_norms import require_kind
 from anomaly_methods.methods.sources import SPECIFIC_GRADIENTS, Source
 from anomaly_methods.statistics import Statistics
 
@@ -35,4 +35,4 @@ class GradientsNaive(FormulaMethod):
         return total
 
     def _lack(self, statistics: Statistics) -> str | None:
-        return super()._lack(statistics) or require_gradients(self.name, statistics.meta)
+        return super()._lack(statistics) or require_kind(self, statistics.meta)

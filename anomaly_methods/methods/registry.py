@@ -13,6 +13,8 @@ from anomaly_methods.methods.complexity_ratio import (
     ComplexityRatioJpegLs,
     ComplexityRatioWebp,
 )
+from anomaly_methods.methods.fisher_diagonal import FisherDiagonal, FisherDiagonalGaussian
+from anomaly_methods.methods.fisher_kronecker import FisherKronecker, FisherKroneckerGaussian
 from anomaly_methods.methods.fisher_typicality import FisherTypicality
 from anomaly_methods.methods.gradients_chi_square import GradientsChiSquare
 from anomaly_methods.methods.gradients_fishers_method import GradientsFishersMethod
@@ -55,6 +57,10 @@ METHODS: Mapping[str, AnomalyMethod] = {
         GradientsIsolationForest(),
         GradientsScoreTest(),
         GradientsRatioGaussian(),
+        FisherDiagonal(),
+        FisherDiagonalGaussian(),
+        FisherKronecker(),
+        FisherKroneckerGaussian(),
         FisherTypicality(),
         CombinedWithoutGradients(),
         Combined(),

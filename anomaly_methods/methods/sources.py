@@ -16,6 +16,8 @@ __all__ = [
     "ENSEMBLE_LIKELIHOODS",
     "GENERAL_GRADIENTS",
     "GENERAL_LIKELIHOOD",
+    "SPECIFIC_FISHER_DIAGONAL",
+    "SPECIFIC_FISHER_KRONECKER",
     "SPECIFIC_GRADIENTS",
     "SPECIFIC_LIKELIHOOD",
     "Source",
@@ -47,6 +49,8 @@ SPECIFIC_LIKELIHOOD = Source("specific", "likelihood")
 GENERAL_LIKELIHOOD = Source("general", "likelihood")
 SPECIFIC_GRADIENTS = Source("specific", "gradients")
 GENERAL_GRADIENTS = Source("general", "gradients")
+SPECIFIC_FISHER_DIAGONAL = Source("specific", "fisher_diagonal")
+SPECIFIC_FISHER_KRONECKER = Source("specific", "fisher_kronecker")
 ENSEMBLE_LIKELIHOODS = Source("ensemble", "likelihood")
 
 SourceStatistics = Mapping[Source, Statistics]

@@ -13,6 +13,8 @@ from anomaly_methods.methods.sources import (
     ENSEMBLE_LIKELIHOODS,
     GENERAL_GRADIENTS,
     GENERAL_LIKELIHOOD,
+    SPECIFIC_FISHER_DIAGONAL,
+    SPECIFIC_FISHER_KRONECKER,
     SPECIFIC_GRADIENTS,
     SPECIFIC_LIKELIHOOD,
     Source,
@@ -73,6 +75,7 @@ def all_sources(
         GENERAL_LIKELIHOOD: make_statistics(shares(0.0), **general),
         SPECIFIC_GRADIENTS: make_gradients(random_norms(rows, seed, shift), **specific),
         GENERAL_GRADIENTS: make_gradients(random_norms(rows, seed + 1000), **general),
+        **_fisher(random_norms(rows, seed, shift), specific),
     }
     second = make_statistics(shares(-shift), **{**specific, "checkpoint_sha256": "c" * 64})
     return {
@@ -80,6 +83,11 @@ def all_sources(
         ENSEMBLE_LIKELIHOODS: ensemble([first, second]),
         **_code_lengths(generator, specific, rows),
     }
+
+
+def _fisher(norms: Mapping[str, ArrayLike], fields: Mapping[str, Any]) -> dict[Source, Statistics]:
+    sources = (SPECIFIC_FISHER_DIAGONAL, SPECIFIC_FISHER_KRONECKER)
+    return {source: make_gradients(norms, **{**fields, "kind": source.kind}) for source in sources}
 
 
 def _code_lengths(

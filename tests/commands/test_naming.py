@@ -17,6 +17,9 @@ OPTIONS = (
     ("--noise-draws", "2"),
     ("--seed", "3"),
     ("--group-size", "5"),
+    ("--fisher-from", "samples"),
+    ("--fisher-images", "20"),
+    ("--fisher-damping", "0.1"),
     ("--method", "typicality"),
     ("--method", "typicality", "raw_likelihood"),
     ("--general", "runs/other"),
@@ -40,7 +43,7 @@ def test_a_name_says_what_it_is_of() -> None:
 def test_other_sets_and_options_make_other_names() -> None:
     turned = ("--in-distribution", "svhn", "--out-of-distribution", "cifar10")
     names = [name(*SETS), name(*turned), name(*SETS, "cifar100"), *(name(*SETS, *more) for more in OPTIONS)]
-    names += [name(*SETS, *one, *two) for one, two in itertools.combinations(OPTIONS[:7], 2)]
+    names += [name(*SETS, *one, *two) for one, two in itertools.combinations(OPTIONS[:10], 2)]
     assert len(set(names)) == len(names)
 
 

@@ -11,15 +11,13 @@ from torch import Tensor
 from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.fisher.fisher import Fisher
 from anomaly_methods.extractors.fisher.forms import QuadraticForm
+from anomaly_methods.extractors.fisher.meta import DEFAULT_DAMPING
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
 from models.base import GenerativeModel
 
-__all__ = ["DEFAULT_DAMPING", "FisherDiagonalExtractor", "FisherExtractor", "FisherKroneckerExtractor"]
-
-DEFAULT_DAMPING = 0.01
-"""Of the mean of F over a tensor: no direction counts for more than a hundred times an average one."""
+__all__ = ["FISHER_EXTRACTORS", "FisherDiagonalExtractor", "FisherExtractor", "FisherKroneckerExtractor"]
 
 
 class FisherExtractor(Extractor):
@@ -111,3 +109,9 @@ class FisherKroneckerExtractor(FisherExtractor):
     name: ClassVar[str] = "fisher_kronecker"
     structure: ClassVar[str] = "kronecker"
     version: ClassVar[int] = 1
+
+
+FISHER_EXTRACTORS: Mapping[str, type[FisherExtractor]] = {
+    extractor.structure: extractor for extractor in (FisherDiagonalExtractor, FisherKroneckerExtractor)
+}
+"""{structure: the extractor that takes a Fisher information of it}."""

@@ -275,4 +275,5 @@ def test_svm_leaves_a_tenth_of_its_reference_outside_also_beyond_its_limit() -> 
 
 def test_every_gradient_method_is_tried_here() -> None:
     learned = {n for n, m in METHODS.items() if isinstance(m, GradientMethod)}
-    assert learned == {*FITTED, "gradients_ratio_gaussian"}
+    of_fisher = {"fisher_diagonal_gaussian", "fisher_kronecker_gaussian"}  # test_fisher_methods.py
+    assert learned == {*FITTED, "gradients_ratio_gaussian", *of_fisher}
