@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
 from invglow.training.hierarchy import AgainstGeneral, LabelTerm, OutlierTerm
-from invglow.training.objective import MaximumLikelihood, Objective
 from models.base import GenerativeModel
 
 __all__ = ["LabelPlan", "OutlierPlan", "class_count", "objective_of"]
@@ -75,13 +74,14 @@ class LabelPlan:
 
 
 def objective_of(
-    general: GenerativeModel | None,
+    general: GenerativeModel,
     batches: TrainingBatches,
-    outlier_batches: TrainingBatches | None,
-    outliers: OutlierPlan | None,
-    labels: LabelPlan | None,
-) -> Objective:
-    """Return what to minimise.
+    outlier_batches: TrainingBatches | None = None,
+    *,
+    outliers: OutlierPlan | None = None,
+    labels: LabelPlan | None = None,
+) -> AgainstGeneral:
+    """Return the losses of plans.
 
     Args:
         general: the model to compare with, on the device of the training; put into evaluation mode.
@@ -90,8 +90,6 @@ def objective_of(
         outliers: the outlier loss, if any.
         labels: the label loss, if any.
     """
-    if general is None:
-        return MaximumLikelihood()
     outlier_term = label_term = None
     if outliers is not None and outlier_batches is not None:
         outlier_term = OutlierTerm(outlier_batches, outliers.loss, outliers.weight, outliers.temperature)

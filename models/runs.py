@@ -20,7 +20,7 @@ from invglow.data.preprocessing import check_image_shape
 from invglow.sections import OBJECT, TEXT, WHOLE, read_section
 from invglow.training import Evaluation, Trainer, TrainingConfig, TrainingResult
 from invglow.training.likelihood_model import ClassConditionalModel
-from invglow.training.objective import Objective
+from invglow.training.objective import MaximumLikelihood, Objective
 from models.base import GenerativeModel
 from models.objectives import LabelPlan, OutlierPlan, objective_of
 from models.registry import family, load_model, with_classes
@@ -252,12 +252,12 @@ def _model_of(plan: RunPlan, spec: Mapping[str, Any], device: torch.device) -> G
 
 def _objective_of(plan: RunPlan, batches: TrainingBatches, device: torch.device) -> Objective:
     if plan.outliers is None and plan.labels is None:
-        return objective_of(None, batches, None, None, None)
+        return MaximumLikelihood()
     if plan.origin is None or plan.origin.relation != "base":
         raise ValueError("Outlier and label losses need a general model to compare with, as the base.")
     outliers = _batches_of(plan.outliers.images, plan.training, OUTLIERS) if plan.outliers else None
     general = load_model(plan.origin.run, device)
-    return objective_of(general, batches, outliers, plan.outliers, plan.labels)
+    return objective_of(general, batches, outliers, outliers=plan.outliers, labels=plan.labels)
 
 
 def _batches_of(images: ImageSet, training: TrainingConfig, *stream: int) -> TrainingBatches:

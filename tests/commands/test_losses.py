@@ -92,17 +92,18 @@ def test_the_general_model_that_is_evaluated_with_is_the_equally_trained_one(
     assert len(list((run / "general" / "statistics").glob("*.npz"))) == 2
 
 
-def test_on_the_embedded_sets(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INVGLOW_DATA", str(tmp_path / "data"))
-    few = ("--limit", "16", *SHORT, "--evaluate-limit", "4")
+def test_on_the_embedded_sets(tmp_path: Path, call: Call) -> None:
     base, run = tmp_path / "base", tmp_path / "run"
-    assert call("train", "--data", "demo-fashion-mnist", "--run", base, *few, *TINY).code == 0
-    losses = ("--outlier-loss", "class", "--outlier-data", "demo-fashion-mnist", "--labels")
-    command = ("train", "--data", "demo-fashion-mnist", "--run", run, "--base", base, "--no-equal-training")
-    assert call(*command, *SHORT, "--limit", "100", "--evaluate-limit", "4", *losses).code == 0
-    last = lines_of(run)[-1]
-    assert {"accuracy/train", "accuracy/test"} < set(last)
+    few = ("--limit", "100", "--evaluate-limit", "4", *SHORT)
+    assert call("train", "--data", "general:photos", "--grey", "--run", base, *few, *TINY).code == 0
+    losses = ("--base", base, "--outlier-loss", "class", "--labels")
+    assert call("train", "--data", "demo-fashion-mnist", "--run", run, *losses, *few).code == 0
+    assert {"accuracy/train", "accuracy/test"} < set(lines_of(run)[-1])
+    assert read_config(run)["outliers"]["name"] == "general:photos"
     assert read_config(run)["labels"]["classes"] == 10
+    sets = ("--in-distribution", "demo-fashion-mnist", "--out-of-distribution", "demo-mnist", "--limit", "20")
+    outcome = call("evaluate", "--run", run, *sets, "--method", "likelihood_ratio", "last_scale")
+    assert outcome.code == 0
 
 
 def test_images_left_out_are_said(
