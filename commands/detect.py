@@ -18,7 +18,7 @@ __all__ = ["add_parser"]
 
 EXAMPLE = """\
   python main.py detect --run runs/mine --images folder:new --output scores.csv
-  python main.py detect --run runs/mine --images folder:new --calibrate folder:other --output new.csv
+  python main.py detect --run runs/mine --images folder:new --calibrate folder:ok --output new.csv
   python main.py detect --run runs/mine --images folder:new --method combined --output new.csv"""
 METHODS = (
     "methods, together one p-value (default: likelihood_ratio, last_scale_ratio and typicality, or those of "

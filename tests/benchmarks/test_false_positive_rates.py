@@ -90,13 +90,14 @@ def test_the_command_prints_what_it_measured(runs: Hierarchy, measure: Call) -> 
 
 
 def test_a_method_on_gradients_of_groups_is_measured(runs: Hierarchy, measure: Call) -> None:
-    sets = ("--run", runs.specific, "--in-distribution", runs.wide, "--group-size", "1")
-    outcome = measure(*sets, "--method", "gradients_L2_norms_gaussian", "--rates", "0.3")
+    gaussian = ("--method", "gradients_L2_norms_gaussian", "--rates", "0.3")
+    outcome = measure("--run", runs.specific, "--in-distribution", runs.wide, *gaussian)
     assert outcome.code == 2  # 24 images: 8 of them calibrate, 8 fit
     assert "gradients_L2_norms_gaussian" in outcome.err.splitlines()[-1]
-    sets = ("--run", runs.general, "--in-distribution", runs.inside, "--limit", "40", "--group-size", "1")
-    outcome = measure(*sets, "--method", "gradients_L2_norms_gaussian", "--rates", "0.3")
+    pairs = ("--limit", "50", "--group-size", "2", "--test-share", "0.1")
+    outcome = measure("--run", runs.general, "--in-distribution", runs.inside, *gaussian, *pairs)
     assert outcome.code == 0
+    assert "2 tested, 12 to calibrate" in outcome.out
     assert "| `gradients_L2_norms_gaussian`" in outcome.out
 
 
