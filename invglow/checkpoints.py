@@ -26,6 +26,7 @@ from invglow.reading import read_state, read_tensors
 
 __all__ = [
     "CONFIG",
+    "TRAINING_STATE",
     "WEIGHTS",
     "Checkpoint",
     "load_training_state",

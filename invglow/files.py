@@ -20,7 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
     `path` stays as it was. A reader therefore sees the old content or the new, never a part.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    with named(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -37,11 +38,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Put a path into an error of the operating system that has none, as of a write to a full disk."""
+    """Put a path into an error of the operating system that has none, as of a write to a full disk.
+
+    It also takes the place of a temporary name, of which the caller has never heard.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is not None and error.filename is None:
+        is_temporary = Path(error.filename or "").name.startswith(f".{path.name}.")
+        if error.errno is not None and (error.filename is None or is_temporary):
             error.filename = str(path)
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,10 +43,14 @@ def read_state(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is refused: it is not an archive that torch.save has written.")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError) as error:
-        # Torch's own sentence goes on to advise reading the file without this protection.
+    except pickle.UnpicklingError as error:
+        # Torch's own sentences advise reading the file without this protection.
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        what = f" (it asks for {asked[1]})" if asked else ""
+        raise ValueError(f"{path} is refused: it holds more than tensors and numbers{what}.") from error
+    except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{path} is refused: it holds more than tensors and numbers ({reason}).") from error
+        raise ValueError(f"{path} is refused: it is truncated or damaged ({reason}).") from error
     return state
 
 

@@ -50,6 +50,19 @@ def test_result_is_readable_as_the_umask_allows(tmp_path: Path) -> None:
     assert (tmp_path / "result.txt").stat().st_mode & 0o777 == 0o644
 
 
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 250)  # a name that the temporary one makes too long
+    with pytest.raises(OSError, match="File name too long") as error:
+        _write_safely(path, "new")
+    assert error.value.filename == str(path)
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as error, replacing(tmp_path / "result.txt"):
+        (tmp_path / "other.txt").read_text()
+    assert error.value.filename == str(tmp_path / "other.txt")
+
+
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
 def test_sha256_reads_the_whole_file(tmp_path: Path, size: int) -> None:
     content = bytes(size - 1) + b"x" if size else b""

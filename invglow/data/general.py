@@ -18,7 +18,7 @@ from tqdm import tqdm
 import invglow
 from invglow.data.arrays import writing_array
 from invglow.data.general_source import IMAGES_FILE, ORIGIN, Block, GeneralSource
-from invglow.files import replacing
+from invglow.files import named, replacing
 
 __all__ = ["build_general_set"]
 
@@ -140,7 +140,8 @@ def _check_room(folder: Path, needed: int) -> None:
 @contextmanager
 def _replacing_folder(output: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `output` that takes its place on success and is removed on failure."""
-    temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.", suffix=".partial"))
+    with named(output):
+        temporary = Path(tempfile.mkdtemp(dir=output.parent, prefix=f".{output.name}.", suffix=".partial"))
     try:
         yield temporary
         temporary.chmod(0o755)

@@ -17,7 +17,14 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 from tqdm import tqdm
 
-from invglow.checkpoints import WEIGHTS, load_training_state, newest_checkpoint, save_checkpoint
+from invglow.checkpoints import (
+    TRAINING_STATE,
+    WEIGHTS,
+    Checkpoint,
+    load_training_state,
+    newest_checkpoint,
+    save_checkpoint,
+)
 from invglow.data.batches import TrainingBatches, training_batches
 from invglow.data.preprocessing import bits_per_dim
 from invglow.reading import load_tensors, read_tensors
@@ -128,10 +135,18 @@ class Trainer:
         for problem in checkpoint.problems:
             print(f"{problem} Going on from the one of step {checkpoint.step}.", file=sys.stderr)
         self._load_weights(checkpoint.files[WEIGHTS])
-        state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
-        self._step.load_state_dict(state["step"])
-        self._seconds_before, self._metrics = state["seconds"], state["metrics"]
+        self._load_state(checkpoint)
         return checkpoint.step
+
+    def _load_state(self, checkpoint: Checkpoint) -> None:
+        state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
+        try:
+            self._step.load_state_dict(state["step"])
+            self._seconds_before, self._metrics = state["seconds"], state["metrics"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{checkpoint.files[TRAINING_STATE]} holds another state than this training has ({error!r})."
+            ) from error
 
     def _load_weights(self, path: Path) -> None:
         tensors = read_tensors(path)

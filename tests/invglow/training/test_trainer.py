@@ -179,6 +179,13 @@ def test_a_checkpoint_of_another_model_is_refused_by_its_first_tensor(tmp_path: 
         trainer(tmp_path).train()
 
 
+@pytest.mark.parametrize("state", [{}, {"step": {}, "seconds": 0.0}, {"step": 3}])
+def test_a_state_of_something_else_is_refused_by_name(tmp_path: Path, state: dict[str, Any]) -> None:
+    save_checkpoint(tmp_path, 3, Gaussian().state_dict(), state)
+    with pytest.raises(ValueError, match=r"training_state\.pt holds another state than this training has"):
+        trainer(tmp_path).train()
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-10])
 
