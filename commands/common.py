@@ -97,7 +97,9 @@ def images_of_run(run: Path) -> Any:
     from invglow.sections import FLAG, TEXT, WHOLE, read_section
 
     if read_section(run, "data").get("name", ...) is None:
-        raise ValueError(f"What {run} was trained on is not known, since it was imported: name a set.")
+        raise ValueError(
+            f"What {run} was trained on is not known, since it was imported: name a set with --data."
+        )
     data = read_section(run, "data", name=TEXT, split=TEXT, images=WHOLE, grey=FLAG, sha256=TEXT)
     images = images_for_run(run, data["name"], data["split"], grey=data["grey"])
     images = images.limited(data["images"])

@@ -24,6 +24,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "invglow.reading": (),
     "invglow.checkpoints": ("invglow.reading", "invglow.files"),
     "invglow.legacy": (
+        "invglow.legacy",
         "invglow.checkpoints",
         "invglow.reading",
         "invglow.flows",

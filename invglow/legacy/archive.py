@@ -1,0 +1,180 @@
+"""A file that torch.save has written, in its zip format or in the older one, opened without executing it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from torch import Tensor
+
+from invglow.legacy.records import RefusedError, StoredTensor
+from invglow.legacy.unpickler import DAMAGED, RestrictedUnpickler, Storage
+
+__all__ = ["Archive", "open_archive"]
+
+# What the older format begins with, pickled, and the version that follows.
+MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+BIG_ENDIAN = "its numbers are in big-endian order, which is not read here"
+
+
+class Archive(ABC):
+    """An open file: the object that was saved, and its tensors as they are asked for.
+
+    Attributes:
+        path: of the file.
+        kind: in words, which of torch's formats it is in.
+        root: the object, with `StoredTensor` in place of tensors and `Record` in place of objects.
+    """
+
+    kind: str
+    path: Path
+    root: Any
+
+    @abstractmethod
+    def _read(self, key: str, first: int, size: int) -> bytearray:
+        """Return bytes of a storage, from one on; fewer where the file ends before."""
+
+    def tensor(self, stored: StoredTensor) -> Tensor:
+        """Read one tensor.
+
+        Raises:
+            ValueError: the file ends before it, is damaged, or does not hold it.
+        """
+        if stored.span == 0:
+            return torch.empty(stored.shape, dtype=stored.dtype)
+        item = stored.dtype.itemsize
+        with _said_of(self.path):
+            content = self._read(stored.key, item * stored.offset, item * stored.span)
+            if len(content) != item * stored.span:
+                raise EOFError("the file ends before its tensors do")
+        flat = torch.frombuffer(content, dtype=stored.dtype)
+        return flat.as_strided(stored.shape, stored.stride)
+
+
+class _ZipArchive(Archive):
+    kind = "zip"
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self._archive = zipfile.ZipFile(file)
+        names = [name for name in self._archive.namelist() if name.endswith("/data.pkl")]
+        if len(names) != 1:
+            raise ValueError("it is a zip archive, but not one of torch.save")
+        self._folder = names[0].removesuffix("data.pkl")
+        if self._content("byteorder", default=b"little") != b"little":
+            raise ValueError(BIG_ENDIAN)
+        self.root = RestrictedUnpickler(io.BytesIO(self._content("data.pkl"))).load()
+
+    def _content(self, name: str, default: bytes | None = None) -> bytes:
+        path = self._folder + name
+        if default is not None and path not in self._archive.namelist():
+            return default
+        self._check_is_stored(path)
+        return self._archive.read(path)
+
+    def _read(self, key: str, first: int, size: int) -> bytearray:
+        path = f"{self._folder}data/{key}"
+        self._check_is_stored(path)
+        with self._archive.open(path) as entry:
+            entry.seek(first)
+            return _filled(entry, size)
+
+    def _check_is_stored(self, path: str) -> None:
+        # Else a small file could unpack to a huge one.
+        if self._archive.getinfo(path).compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{path} is compressed, which torch.save never does")
+
+
+class _OldArchive(Archive):
+    """Pickles in turn - magic number, version, system, object, keys of storages - then the storages."""
+
+    kind = "older format"
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self._file = file
+        for expected in (MAGIC, VERSION):
+            if RestrictedUnpickler(file).load() != expected:
+                raise ValueError("it is a pickle, but not one of torch.save")
+        system = RestrictedUnpickler(file).load()
+        if system.get("little_endian") is not True:
+            raise ValueError(BIG_ENDIAN)
+        unpickler = RestrictedUnpickler(file)
+        self.root = unpickler.load()
+        keys = RestrictedUnpickler(file).load()
+        self._starts = dict(self._positions(keys, unpickler.storages))
+
+    def _positions(self, keys: list[str], storages: dict[str, Storage]) -> Iterator[tuple[str, int]]:
+        """Yield where the numbers of each storage begin, after their count."""
+        position = self._file.tell()
+        for key in keys:
+            self._file.seek(position)
+            (numel,) = struct.unpack("<q", self._file.read(8))
+            storage = storages[key]
+            if numel != storage.numel:
+                raise ValueError(f"storage {key} has {numel} numbers, expected were {storage.numel}")
+            yield key, position + 8
+            position += 8 + numel * storage.dtype.itemsize
+
+    def _read(self, key: str, first: int, size: int) -> bytearray:
+        self._file.seek(self._starts[key] + first)
+        return _filled(self._file, size)
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a file that torch.save has written; it must stay open while tensors are read.
+
+    Raises:
+        OSError: the file is missing or cannot be read.
+        ValueError: it asks for anything but a model (the sentence says what; nothing was executed), is
+            truncated or damaged, or is something else.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(0)
+        if head != ZIP and not head.startswith(PICKLE):
+            raise ValueError(
+                f"{path} is no checkpoint: it starts neither as a zip archive nor as a pickle of torch.save."
+            )
+        with _said_of(path):
+            archive = _ZipArchive(path, file) if head == ZIP else _OldArchive(path, file)
+        yield archive
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Turn what a damaged or a hostile file raises into a sentence."""
+    try:
+        yield
+    except RefusedError as error:
+        raise ValueError(
+            f"{path} asks for {error}, which no published model needs: nothing was executed, the file is "
+            "refused."
+        ) from None
+    except (*DAMAGED, zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+        raise ValueError(
+            f"{path} is truncated, or not a checkpoint of torch.save ({_reason(error)})."
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _filled(file: IO[bytes], size: int) -> bytearray:
+    """Read so many bytes, or fewer where the file ends."""
+    content = bytearray(size)
+    filled = 0
+    with memoryview(content) as view:
+        while count := file.readinto(view[filled:]):  # type: ignore[attr-defined]
+            filled += count
+    return content if filled == size else content[:filled]
