@@ -14,6 +14,8 @@ from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher,
 from commands.naming import slug
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
 
     from anomaly_methods.extractors.base import Extractor
@@ -85,6 +87,11 @@ class Computation:
             run.folder, spec, self.split, grey=self.grey, download=self.download
         )
         return images if self.limit is None else images.limited(self.limit)
+
+    def require_images(self, run: RunModel, specs: Iterable[str]) -> None:
+        """Look at all sets before anything is computed, so that a missing one costs no time."""
+        for spec in specs:
+            self.images(run, spec)
 
     def of_images(self, run: RunModel, images: ImageSet, path: Path, kind: str = "likelihood") -> Statistics:
         """Return statistics, one of `KINDS`, of images at hand, from `path` where they are there."""

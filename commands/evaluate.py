@@ -116,6 +116,8 @@ def evaluate_run(
     models = models_by_role(specific, general)
     needed = needed_sources(chosen, models) + ([] if chosen else [complexity_by("png")])
     members = [specific, *others] if others else []
+    for model in [*models.values(), *others]:
+        computation.require_images(model, sets)
     inside, *outside = (_available(computation, models, members, spec, needed) for spec in sets)
     _tell_dropped(sets, [inside, *outside])
     return evaluate(

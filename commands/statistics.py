@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     computation = computation_of(arguments)
     model = RunModel(existing_run(arguments.run), computation.device)
+    computation.require_images(model, arguments.data)
     for spec in arguments.data:
         for kind in arguments.statistics:
             statistics = computation.statistics(model, spec, kind)

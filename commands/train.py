@@ -161,6 +161,9 @@ def _train(arguments: argparse.Namespace) -> None:
         _delete_run(plans[0])
     for plan, evaluation in jobs:
         _train_one(plan, evaluation, device, arguments.log_every)
+    run, images = plans[0].run, plans[0].images
+    sets = f"--in-distribution {images.name} --out-of-distribution NAME"
+    print_once(f"Next: python main.py evaluate --run {run} {sets}")
 
 
 def _delete_run(plan: RunPlan) -> None:
@@ -199,7 +202,3 @@ def _train_one(plan: RunPlan, evaluation: Evaluation, device: torch.device, log_
             f"Files: {plan.run}"
         )
     print_once(f"Watch it: tensorboard --logdir {plan.run / 'tensorboard'}")
-    print_once(
-        f"Next: python main.py evaluate --run {plan.run} --in-distribution {plan.images.name} "
-        f"--out-of-distribution NAME"
-    )

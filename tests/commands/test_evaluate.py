@@ -205,6 +205,12 @@ def test_an_unknown_method_is_refused_before_anything_is_computed(copied: Hierar
     assert not (copied.specific / "statistics").exists()
 
 
+def test_a_missing_set_is_noticed_before_anything_is_computed(copied: Hierarchy, call: Call) -> None:
+    sentence = call(*command(copied), "array:/nowhere.npy").refusal()
+    assert "looked for at /nowhere.npy" in sentence
+    assert not (copied.specific / "statistics").exists()
+
+
 def test_the_csv_cannot_be_the_json(copied: Hierarchy, call: Call) -> None:
     sentence = call(*command(copied, "--json", "results.csv")).refusal()
     assert sentence == "--json names the JSON file, and the CSV is written beside it; got results.csv."

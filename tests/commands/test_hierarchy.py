@@ -36,6 +36,15 @@ def test_what_is_watched_while_fine_tuning(hierarchy: Hierarchy) -> None:
     assert 0 <= watched[-1][f"auroc/{hierarchy.outside}"] <= 1
 
 
+def test_what_to_do_next_is_said_once_and_of_the_run_that_was_asked_for(
+    hierarchy: Hierarchy, tmp_path: Path, call: Call
+) -> None:
+    run = tmp_path / "run"
+    said = [line for line in call(*fine_tune(hierarchy, run)).out.splitlines() if line.startswith("Next: ")]
+    assert len(said) == 1
+    assert f"evaluate --run {run} --in-distribution {hierarchy.inside} " in said[0]
+
+
 def test_equal_training_counts_steps_and_not_passes_over_another_set(
     hierarchy: Hierarchy, tmp_path: Path, call: Call
 ) -> None:

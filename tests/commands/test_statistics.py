@@ -41,6 +41,12 @@ def test_they_are_written_beside_the_run_and_summed_up(copied: Hierarchy, call: 
     assert f"Next: python main.py evaluate --run {copied.specific} --help" in outcome.out
 
 
+def test_a_missing_set_is_noticed_before_another_is_computed(copied: Hierarchy, call: Call) -> None:
+    command = ("statistics", "--run", copied.specific, "--data", copied.inside, "array:/nowhere.npy")
+    assert "looked for at /nowhere.npy" in call(*command).refusal()
+    assert not computed(copied.specific)
+
+
 def test_they_are_computed_once(copied: Hierarchy, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ("statistics", "--run", copied.specific, "--data", copied.inside)
     first = call(*command)
