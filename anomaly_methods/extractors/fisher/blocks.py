@@ -44,7 +44,7 @@ class Block(ABC):
 
     @abstractmethod
     def form(self, moments: Sequence[Tensor], damping: float) -> QuadraticForm:
-        """Return `g -> g^T (F + damping I)^-1 g`.
+        """Return `g -> g^T (F + damping I)^-1 g`, computed in float64 and kept in the moments' dtype.
 
         Args:
             moments: means over images.
@@ -69,7 +69,7 @@ class DiagonalBlock(Block):
         return float(moments[0].double().sum())
 
     def form(self, moments: Sequence[Tensor], damping: float) -> QuadraticForm:
-        return DiagonalForm(1 / (moments[0].double().clamp_min(0) + damping))
+        return DiagonalForm((1 / (moments[0].double() + damping)).to(moments[0].dtype))
 
 
 class KroneckerBlock(Block):
@@ -128,15 +128,15 @@ class KroneckerBlock(Block):
         Every factor is written as U_k diag(e_k) U_k^T. Then the damped product has the eigenvectors
         U_1 (x) ... (x) U_m and the eigenvalues e_1 (x) ... (x) e_m / tr(F)^(m - 1) + damping.
         """
-        trace = self.trace(moments)
+        trace, dtype = self.trace(moments), moments[0].dtype
         spectrum, bases = moments[0].new_ones((), dtype=torch.float64), []
         for moment in moments:
             values, vectors = torch.linalg.eigh(moment.double())
-            bases.append(vectors)
+            bases.append(vectors.to(dtype))
             # Relative to the trace, so that no product of many sides overflows; rounding can fall below zero.
             relative = values.clamp_min(0) / trace if trace > 0 else torch.zeros_like(values)
             spectrum = spectrum[..., None] * relative
-        return KroneckerForm(bases, 1 / (spectrum * trace + damping))
+        return KroneckerForm(bases, (1 / (spectrum * trace + damping)).to(dtype))
 
 
 def _gram(rows: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def estimate_fisher(
     parameters = trainable_parameters(model)
     blocks = blocks_of(meta.structure, parameters)
     sums = Sums(blocks, next(iter(parameters.values())).device)
-    part = Part(path.with_name(f"{path.name}.part"), meta, blocks, part_seconds)
+    part = Part(_part_path(path), meta, blocks, part_seconds)
     part.restore(sums)
     with tqdm(
         desc=f"Fisher information ({meta.structure}): {images.name}",
@@ -75,7 +75,7 @@ def estimate_fisher(
             part.save(sums)
             bar.update(seen)
     # Kept as exactly as gradients are known; a file is read back, so that every use is of the same numbers.
-    moments = {n: [mean.to(parameters[n].dtype) for mean in sums.means(n)] for n in blocks}
+    moments = {name: sums.means(name, parameters[name].dtype) for name in blocks}
     write_content(path, Content(meta, moments, sums.images, sums.seen), WHOLE)
     part.remove()
     return _load(path, meta, blocks)
@@ -89,7 +89,13 @@ def stored_fisher(path: Path, meta: FisherMeta, model: GenerativeModel) -> Fishe
     """
     if not path.exists():
         return None
-    return _load(path, meta, blocks_of(meta.structure, trainable_parameters(model)))
+    found = _load(path, meta, blocks_of(meta.structure, trainable_parameters(model)))
+    _part_path(path).unlink(missing_ok=True)  # left by a kill just before it would have been removed
+    return found
+
+
+def _part_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _summed(model: GenerativeModel, images: FisherImages, sums: Sums, batch_size: int) -> Iterator[int]:

@@ -31,13 +31,13 @@ class DiagonalForm(QuadraticForm):
     """
 
     def __init__(self, weights: Tensor) -> None:
-        self._weights = weights.double()
+        self._weights = weights
 
     def __call__(self, gradients: Tensor) -> Tensor:
-        return gradients.reshape(len(gradients), -1).double().square() @ self._weights.flatten()
+        return gradients.reshape(len(gradients), -1).double().square() @ self._weights.double().flatten()
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> DiagonalForm:  # noqa: ARG002 - always float64
-        return DiagonalForm(self._weights.to(device))
+    def to(self, device: torch.device, dtype: torch.dtype) -> DiagonalForm:
+        return DiagonalForm(self._weights.to(device, dtype))
 
 
 class KroneckerForm(QuadraticForm):
@@ -52,13 +52,14 @@ class KroneckerForm(QuadraticForm):
 
     def __init__(self, bases: Sequence[Tensor], weights: Tensor) -> None:
         self._bases = list(bases)
-        self._weights = weights.double()
+        self._weights = weights
 
     def __call__(self, gradients: Tensor) -> Tensor:
         turned = gradients.reshape(len(gradients), *self._weights.shape)
         for basis in self._bases:  # contracts the first side and puts it last, so that all come round
             turned = torch.tensordot(turned, basis, dims=([1], [0]))
-        return turned.flatten(1).double().square() @ self._weights.flatten()
+        return turned.flatten(1).double().square() @ self._weights.double().flatten()
 
     def to(self, device: torch.device, dtype: torch.dtype) -> KroneckerForm:
-        return KroneckerForm([basis.to(device, dtype) for basis in self._bases], self._weights.to(device))
+        bases = [basis.to(device, dtype) for basis in self._bases]
+        return KroneckerForm(bases, self._weights.to(device, dtype))

@@ -53,18 +53,24 @@ class Sums:
             total.add_(found)
         return norms
 
-    def means(self, name: str) -> list[Tensor]:
+    def means(self, name: str, dtype: torch.dtype) -> list[Tensor]:
         """Return the moments of one tensor, means over images.
 
         Raises:
-            ValueError: there was no image.
+            ValueError: there was no image, or they are too large for the dtype.
         """
         if not self.images[name]:
             raise ValueError(
                 f"The Fisher information cannot be estimated: the gradient of {name!r} is finite for none of "
                 f"{self.seen} images."
             )
-        return [total / self.images[name] for total in self.moments[name]]
+        means = [(total / self.images[name]).to(dtype) for total in self.moments[name]]
+        if not all(mean.isfinite().all() for mean in means):
+            raise ValueError(
+                f"The Fisher information cannot be estimated: squares of the gradient of {name!r} are too "
+                f"large for {dtype}, so the model has most likely diverged."
+            )
+        return means
 
 
 class Part:

@@ -100,7 +100,7 @@ def test_diagonal_is_its_formula(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("block", [DiagonalBlock((2, 3)), KroneckerBlock((2, 3), (2, 3))])
 def test_a_block_of_zeros_leaves_the_damping(block: Block) -> None:
     new = noise(4, 2, 3)
-    found = block.form(means(block, torch.zeros(5, 2, 3)), 0.5)(new)
+    found = block.form(means(block, torch.zeros(5, 2, 3).double()), 0.5)(new)
     torch.testing.assert_close(found, new.square().sum(dim=(1, 2)) / 0.5)
 
 
@@ -109,7 +109,7 @@ def test_products_of_many_sides_neither_overflow_nor_vanish(size: float) -> None
     gradients = size * noise(9, 2, 3, 2)
     block = KroneckerBlock((2, 3, 2), (2, 3, 2))
     moments = [moment.float() for moment in means(block, gradients)]
-    found = block.form(moments, 0.1 * size**2)(gradients)
+    found = block.form(moments, 0.1 * size**2)(gradients.float())
     expected = block.form(means(block, gradients / size), 0.1)(gradients / size)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=0)
 

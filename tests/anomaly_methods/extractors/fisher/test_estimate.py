@@ -208,6 +208,11 @@ def test_images_without_a_finite_gradient_are_left_out_and_counted(
         estimated(model, broken[20:], "diagonal", tmp_path)
 
 
+def test_gradients_whose_squares_overflow_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"squares of the gradient of 'mean' are too large for torch\.float"):
+        estimated(GaussianMean().float(), 1e25 * images(5, (1, 2, 3)).float(), "kronecker", tmp_path)
+
+
 def test_tensors_that_no_image_moves_are_damped_by_the_mean_of_all(tmp_path: Path) -> None:
     model = NetModel(nn.ModuleDict({"used": nn.Conv2d(2, 1, 1), "unused": nn.Linear(2, 2)})).double()
     model.net.forward = model.net["used"].forward  # type: ignore[index]

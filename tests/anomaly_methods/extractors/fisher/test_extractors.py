@@ -64,7 +64,7 @@ def test_file_of_a_glow(tmp_path: Path) -> None:
     x = (make_images(7).batch(range(6)).float() + 0.5) / 256 - 0.5
     forms = fisher.forms(0.1)
     for name, gradients in reference_gradients(model, x, 2).items():
-        np.testing.assert_allclose(statistics.value(name), forms[name](gradients.double()).numpy(), rtol=1e-3)
+        np.testing.assert_allclose(statistics.value(name), forms[name](gradients).numpy(), rtol=1e-3)
 
 
 def test_single_precision_is_exact_enough(tmp_path: Path) -> None:

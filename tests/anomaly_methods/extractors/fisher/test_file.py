@@ -43,6 +43,13 @@ def test_it_comes_back_as_it_was(path: Path) -> None:
     assert load_file(path)["mean/0"].shape == (6, 6)
 
 
+def test_a_part_that_a_kill_left_is_removed(path: Path) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(b"")
+    assert stored_fisher(path, make_fisher_meta("kronecker", 9), MODEL) is not None
+    assert not part.exists()
+
+
 def test_there_may_be_none(tmp_path: Path) -> None:
     assert stored_fisher(tmp_path / "none", make_fisher_meta("diagonal", 9), MODEL) is None
 
