@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 __all__ = ["exit_code"]
 
@@ -21,7 +23,8 @@ def exit_code(command: Callable[[], int], interrupted: str = GOES_ON) -> int:
         interrupted: what to say after an interrupt.
     """
     try:
-        return int(command())
+        with _plain_notes():
+            return int(command())
     except (ValueError, OSError) as error:
         if os.environ.get("INVGLOW_TRACEBACK"):
             traceback.print_exc()
@@ -30,6 +33,24 @@ def exit_code(command: Callable[[], int], interrupted: str = GOES_ON) -> int:
     except KeyboardInterrupt:
         print(f"Interrupted; {interrupted}.", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _plain_notes() -> Iterator[None]:
+    """Show the library's warnings, as of pictures that cannot be read, without their place in the code."""
+    whole = warnings.formatwarning
+
+    def plain(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        is_note = category is UserWarning
+        return f"note: {message}\n" if is_note else whole(message, category, filename, lineno, line)
+
+    warnings.formatwarning = plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = whole
 
 
 def _sentence(error: ValueError | OSError) -> str:
