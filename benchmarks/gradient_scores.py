@@ -20,6 +20,7 @@ from commands.choosing import kinds_of
 from commands.common import HelpFormatter, add_device, add_download
 from commands.computing import Computation
 from commands.exit_code import exit_code
+from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher
 from invglow.allocator import keep_freed_memory
 from invglow.files import replacing
 from invglow.training.device import resolve_device
@@ -32,13 +33,14 @@ interval, the mean over pairs, and the time per 1,000 images of every kind of st
 
 Methods that fit learn from one random half of the in-distribution test images and are tested on the other.
 Statistics are kept in the folder of each run, where main.py looks for them too; called again after a kill,
-the same command goes on, and times are those of the first computation."""
+the same command goes on, and times are those of the first computation, without that of estimating a Fisher
+information once per run."""
 EXAMPLE = """\
 Example:
   python -m benchmarks.gradient_scores --pair runs/cifar10 cifar10 svhn --pair runs/svhn svhn cifar10 \\
       --group-size 1 5 --limit 4000 --fisher-limit 1000 --json scores.json --markdown scores.md"""
 # Kinds of statistics that take much longer than a forward and a backward pass.
-_DEAR = "fisher"
+_DEAR = frozenset(FISHER_KINDS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, metavar="N", help="of halves and bootstrap")
     add("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     add("--markdown", type=Path, metavar="FILE", help="write the tables to this file")
+    add_fisher(parser)
     add_device(parser)
     add_download(parser)
     return parser
@@ -107,7 +110,7 @@ def _run(options: argparse.Namespace) -> int:
 def _plans(options: argparse.Namespace) -> Iterator[tuple[Computation, list[AnomalyMethod]]]:
     """Yield what to compute and for which methods, a group size after the other."""
     methods = [get_method(name) for name in options.method] if options.method else list(METHODS.values())
-    dear = [method for method in methods if any(kind.startswith(_DEAR) for kind in kinds_of(method))]
+    dear = [method for method in methods if kinds_of(method) & _DEAR]
     limit = options.limit if options.fisher_limit is None else options.fisher_limit
     base = Computation(
         device=resolve_device(options.device),
@@ -116,6 +119,7 @@ def _plans(options: argparse.Namespace) -> Iterator[tuple[Computation, list[Anom
         seed=options.seed,
         batch_size=options.batch_size,
         download=options.download,
+        fisher=FisherOptions.of(options),
     )
     for group_size in options.group_size:
         computation = replace(base, group_size=group_size)

@@ -101,11 +101,11 @@ def test_numbers_are_those_of_the_statistics_in_the_run(runs: Hierarchy, score: 
 
 def test_every_method_gets_a_number_or_a_reason(runs: Hierarchy, score: Call, tmp_path: Path) -> None:
     sets = ("--pair", runs.specific, runs.inside, runs.outside)
-    assert score(*sets, "--group-size", "1", "--fisher-limit", "0", "--json", tmp_path / "s.json").code == 0
+    assert score(*sets, "--group-size", "1", "--json", tmp_path / "s.json").code == 0
     found = numbers(tmp_path / "s.json")
-    assert {"combined", "gradients_ratio_gaussian"} <= {row["method"] for row in found["scores"]}
-    fast = {m.name for m in METHODS.values() if not any("fisher" in s.kind for s in m.sources.values())}
-    assert {row["method"] for row in (*found["scores"], *found["left_out"])} == fast
+    scored = {row["method"] for row in found["scores"]}
+    assert {"combined", "gradients_ratio_gaussian", "fisher_diagonal", "fisher_kronecker"} <= scored
+    assert scored | {row["method"] for row in found["left_out"]} == set(METHODS)
     assert all(row["reason"] for row in found["left_out"])
 
 
@@ -113,7 +113,7 @@ def test_every_method_gets_a_number_or_a_reason(runs: Hierarchy, score: Call, tm
 def test_dear_statistics_may_have_fewer_images_or_none(
     score: Call, runs: Hierarchy, monkeypatch: pytest.MonkeyPatch, limit: str, groups: int | None
 ) -> None:
-    monkeypatch.setattr(gradient_scores, "_DEAR", "gradients")
+    monkeypatch.setattr(gradient_scores, "_DEAR", {"gradients"})
     sets = ("--pair", runs.specific, runs.inside, runs.outside, "--group-size", "1", *SOME)
     assert score(*sets, "--fisher-limit", limit, "--json", runs.folder / "s.json").code == 0
     found = {row["method"]: row["n_in"] for row in numbers(runs.folder / "s.json")["scores"]}
