@@ -16,7 +16,7 @@ from tests.commands.calls import Call
 
 ROOT = Path(__file__).parents[2]
 SETS = ("--in-distribution", "a", "--out-of-distribution", "b")
-COMMANDS = ("demo", "train", "statistics", "evaluate", "analyse", "detect", "sample")
+COMMANDS = ("demo", "train", "statistics", "evaluate", "analyse", "detect", "sample", "preset")
 
 
 class Record:

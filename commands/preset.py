@@ -1,0 +1,144 @@
+"""`main.py preset`: the first paper's experiments, command by command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import folder_locations
+from commands import evaluate, train
+from commands.common import add_command, load_images
+from commands.preset_scales import SCALES
+from commands.presets import Choices, Command, Preset, build_preset, preset_names
+
+__all__ = ["add_parser"]
+
+EXAMPLE = """\
+  python main.py preset --list
+  python main.py preset cifar10-class --dry-run
+  python main.py preset fashion-mnist --scale small
+  python main.py preset cifar10 --scale dev --general array:general --data array:cifar10 --out svhn"""
+# Options that take the place of the scale's in every training.
+TRAINING = ("steps", "batch-size", "steps-per-scale", "hidden-channels")
+# Options handed on to training and evaluation alike.
+BOTH = ("limit", "seed", "device")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand."""
+    parser = add_command(
+        subparsers,
+        "preset",
+        "Carry out an experiment of the first paper: print its commands, then run what is not done yet.",
+        EXAMPLE,
+        run,
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="experiment; see --list")
+    parser.add_argument("--list", action="store_true", help="show all experiments and scales, and do nothing")
+    parser.add_argument(
+        "--scale",
+        choices=tuple(SCALES),
+        default="paper",
+        help="; ".join(f"{scale.name}: {scale.summary}" for scale in SCALES.values()),
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the commands, and do nothing")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="for the runs; experiments in one folder share their general model (default: preset-SCALE in "
+        "the runs folder)",
+    )
+    _add_sets(parser)
+    _add_overrides(parser)
+
+
+def _add_sets(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("image sets in place of the experiment's")
+    group.add_argument("--general", metavar="NAME", help="general set")
+    group.add_argument("--data", metavar="NAME", help="in-distribution set")
+    group.add_argument("--out", nargs="+", default=[], metavar="NAME", help="out-of-distribution sets")
+    group.add_argument(
+        "--download", action="store_true", help="fetch missing sets that torchvision can fetch"
+    )
+
+
+def _add_overrides(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("settings in place of the scale's, as of `train` and `evaluate`")
+    group.add_argument("--steps", metavar="N", help="optimizer steps of every training")
+    group.add_argument("--batch-size", metavar="N", help="images per step")
+    group.add_argument("--steps-per-scale", metavar="N", help="flow steps per scale")
+    group.add_argument("--hidden-channels", metavar="N", help="width of the couplings")
+    group.add_argument("--limit", metavar="N", help="the first N images of each set only")
+    group.add_argument("--seed", metavar="N", help="names all randomness")
+    group.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the experiments, or one's commands, or run these."""
+    if arguments.list:
+        print(_overview())
+        return 0
+    if arguments.name is None:
+        raise ValueError("Name a preset, or see all of them with --list.")
+    preset = build_preset(arguments.name, arguments.scale, _choices(arguments))
+    commands = [*preset.train, *([preset.evaluate] if preset.evaluate else [])]
+    experiment = preset.experiment
+    print(f"{experiment.summary} ({arguments.scale}; Schirrmeister et al., 2020, {experiment.source}):")
+    for command in commands:
+        print(f"  {command}")
+    if not arguments.dry_run:
+        _require_sets(preset, arguments)
+        for number, command in enumerate(commands, start=1):
+            print(f"\n[{number}/{len(commands)}] {command}")
+            _call(command)
+    return 0
+
+
+def _choices(arguments: argparse.Namespace) -> Choices:
+    both = _given(arguments, BOTH)
+    return Choices(
+        folder=arguments.folder or folder_locations.runs_folder() / f"preset-{arguments.scale}",
+        general=arguments.general,
+        inside=arguments.data,
+        outside=arguments.out,
+        training=_given(arguments, TRAINING),
+        both={**both, "download": None} if arguments.download else both,
+    )
+
+
+def _given(arguments: argparse.Namespace, names: tuple[str, ...]) -> Mapping[str, str | None]:
+    """Return {option: value} of those that were given."""
+    values = {name: getattr(arguments, name.replace("-", "_")) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _require_sets(preset: Preset, arguments: argparse.Namespace) -> None:
+    """Read every set before hours of training, so that none is found missing after them."""
+    for spec, split in preset.sets:
+        load_images(spec, split, grey=preset.grey, download=arguments.download)
+
+
+def _call(command: Command) -> None:
+    """Run a command as main.py would."""
+    parser = argparse.ArgumentParser(prog="main.py")
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for module in (train, evaluate):
+        module.add_parser(subparsers)
+    arguments = parser.parse_args(list(command.words))
+    arguments.function(arguments)
+
+
+def _overview() -> str:
+    lines = ["Experiments of Schirrmeister et al. (NeurIPS 2020):"]
+    width = max(map(len, preset_names()))
+    for name in preset_names():
+        experiment = build_preset(name, "paper", Choices(Path())).experiment
+        against = f", against {' '.join(experiment.outside)}" if experiment.outside else ""
+        lines.append(f"  {name.ljust(width)}  {experiment.summary}{against}")
+    lines.append("\nScales (--scale):")
+    lines += [f"  {scale.name.ljust(width)}  {scale.summary}" for scale in SCALES.values()]
+    lines.append("\nSee an experiment's commands: python main.py preset NAME --scale SCALE --dry-run")
+    return "\n".join(lines)
