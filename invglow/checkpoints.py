@@ -9,8 +9,11 @@ a complete checkpoint is there.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +21,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 from torch import Tensor
 
 from invglow.files import replacing, sha256_of_file
@@ -181,15 +185,24 @@ def _write_files(
     folder: Path, step: int, weights: Mapping[str, Tensor], training_state: Mapping[str, Any]
 ) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    # Both are made in memory and written by Python, whose errors name the file (disk full, read-only).
     with replacing(folder / WEIGHTS) as path:
-        path.write_bytes(save(tensors))
+        _write_tensors(path, tensors)
     with replacing(folder / TRAINING_STATE) as path:
         path.write_bytes(_torch_bytes(training_state))
     sha256 = {name: sha256_of_file(folder / name) for name in (WEIGHTS, TRAINING_STATE)}
     # Written last: with it the checkpoint is complete.
     with replacing(folder / MANIFEST) as path:
         path.write_text(json.dumps({"step": step, "sha256": sha256}, indent=2) + "\n")
+
+
+def _write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors from where they lie; made in memory first, the file would take twice its size there."""
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:  # of the operating system, whose number is at the end of the sentence
+        found = re.search(r"(?:os error|code:) (\d+)", str(error))
+        number = int(found[1]) if found else errno.EIO
+        raise OSError(number, os.strerror(number)) from error
 
 
 def _torch_bytes(content: Mapping[str, Any]) -> bytes:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import save
 from tensorboardX import record_writer
 
+from invglow import checkpoints
 from invglow.checkpoints import newest_checkpoint
 from tests.commands.calls import SHORT, TINY, Call, Hierarchy, files
 
@@ -32,6 +34,8 @@ def fill_the_disk(patch: pytest.MonkeyPatch, name: str, times_before: int = 0) -
 
         return write
 
+    write_tensors = failing(Path.write_bytes)
+    patch.setattr(checkpoints, "save_file", lambda tensors, path: write_tensors(path, save(tensors)))
     for method in ("write_bytes", "write_text"):
         patch.setattr(Path, method, failing(getattr(Path, method)))
 

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
+from invglow import checkpoints
 from invglow.checkpoints import (
     load_training_state,
     load_weights,
@@ -37,6 +41,7 @@ OPERATIONS = [
     (os, "unlink"),
     (os, "rmdir"),
     (os, "mkdir"),
+    (checkpoints, "save_file"),
     (Path, "write_bytes"),
     (Path, "write_text"),
 ]
@@ -132,6 +137,8 @@ def killed_before(operation: int) -> Iterator[None]:
                 return real(*args, **kwargs)
             if count == operation + 1 and name.startswith("write"):
                 real(args[0], args[1][: len(args[1]) // 2])
+            if count == operation + 1 and name == "save_file":
+                write_half(*args)
             raise Killed
 
         return call
@@ -397,8 +404,38 @@ def test_a_full_disk_leaves_the_earlier_checkpoints_and_nothing_else(
     assert assert_whole(tmp_path, {3}) == 3
 
 
+def test_a_file_that_may_not_grow_is_named_with_what_the_system_says(tmp_path: Path) -> None:
+    """For once the system itself refuses, through the library that writes tensors."""
+    save(tmp_path, 1)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            save_checkpoint(tmp_path, 2, {"large": torch.zeros(1 << 12)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(error.value.filename) == str(tmp_path / "incoming" / "model.safetensors")
+    assert not (tmp_path / "incoming").exists()
+    assert assert_whole(tmp_path, {1}) == 1
+
+
+def write_half(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write the first half of the file that the tensors would make."""
+    content = safetensors.torch.save(tensors)
+    path.write_bytes(content[: len(content) // 2])
+
+
 def fill_disk_at(patch: pytest.MonkeyPatch, name: str) -> None:
     """Let the write of the file of this name fail half-way, as on a full disk."""
+    save_tensors = checkpoints.save_file
+
+    def failing_save(tensors: dict[str, Tensor], path: Path) -> None:
+        if name not in path.name:
+            return save_tensors(tensors, path)
+        write_half(tensors, path)
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    patch.setattr(checkpoints, "save_file", failing_save)
     for method in ("write_bytes", "write_text"):
         real = getattr(Path, method)
 
