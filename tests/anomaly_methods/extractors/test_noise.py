@@ -1,13 +1,14 @@
-"""Dequantisation noise: uniform, and a function of seed, image and draw alone."""
+"""Noise: uniform or normal, and a function of seed, image and draw alone."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from anomaly_methods.extractors.noise import uniform_noise
+from anomaly_methods.extractors.noise import standard_normal_noise, uniform_noise
 
 SHAPE = (3, 8, 8)
 
@@ -42,3 +43,14 @@ def test_noise_is_uniform_and_channels_last() -> None:
     assert 0 <= noise.min() < 1e-3
     assert 1 - 1e-3 < noise.max() < 1
     assert kstest(noise.flatten().numpy(), "uniform").pvalue > 0.01
+
+
+def test_normal_noise_is_standard_and_belongs_to_the_image() -> None:
+    noise = standard_normal_noise(range(300), 40, seed=0, draw=0)
+    assert (noise.dtype, tuple(noise.shape)) == (torch.float64, (300, 40))
+    assert abs(float(noise.mean())) < 5 / (300 * 40) ** 0.5
+    assert float(noise.var()) == pytest.approx(1.0, abs=0.05)
+    alone = standard_normal_noise(range(7, 8), 40, seed=0, draw=0)
+    assert torch.equal(noise[7:8], alone)
+    for other in ({"seed": 1, "draw": 0}, {"seed": 0, "draw": 1}):
+        assert not torch.equal(standard_normal_noise(range(7, 8), 40, **other), alone)
