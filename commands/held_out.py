@@ -9,6 +9,8 @@ from commands.common import images_for_run
 from commands.computing import Computation, RunModel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from invglow.data.image_set import ImageSet
 
 __all__ = ["held_out_images", "require_enough", "require_other_images"]
@@ -75,7 +77,13 @@ def require_other_images(images: ImageSet, reference: ImageSet) -> None:
 
 
 def _own_images(computation: Computation, specific: RunModel) -> ImageSet:
-    spec = _trained_on(specific)["name"]
+    data = _trained_on(specific)
+    if data is None:
+        raise ValueError(
+            f"What {specific.folder} was trained on is not known, since it was imported: name images that it "
+            "was not trained on with --calibrate."
+        )
+    spec = data["name"]
     try:
         return computation.images(specific, spec)
     except (ValueError, FileNotFoundError) as error:
@@ -87,8 +95,11 @@ def _own_images(computation: Computation, specific: RunModel) -> ImageSet:
 
 def _require_not_trained_on(images: ImageSet, computation: Computation, model: RunModel) -> None:
     data = _trained_on(model)
+    if data is None:
+        return
     named = (images.name, images.split) == (data["name"], data["split"])
-    if named or _begins_with_training_images(images, data) or _has_one_split(images, computation, model):
+    begins_so = _begins_with_training_images(images, data)
+    if named or begins_so or _has_one_split(images, computation, model.folder, data):
         raise ValueError(
             f"{model.folder} was trained on images of {images.name} ({images.split}), which say nothing "
             "about new ones: name held-out images with --calibrate, or their split with --calibrate-split."
@@ -100,21 +111,22 @@ def _begins_with_training_images(images: ImageSet, data: dict[str, Any]) -> bool
     return bool(len(first) == data["images"] and first.sha256() == data["sha256"])
 
 
-def _has_one_split(images: ImageSet, computation: Computation, model: RunModel) -> bool:
+def _has_one_split(images: ImageSet, computation: Computation, run: Path, data: dict[str, Any]) -> bool:
     """Whether the run's own set is the same in all splits, so that none of it is held out."""
-    data = _trained_on(model)
     if images.name != data["name"]:
         return False
     try:
-        training = images_for_run(model.folder, images.name, data["split"], grey=computation.grey)
+        training = images_for_run(run, images.name, data["split"], grey=computation.grey)
     except (ValueError, FileNotFoundError):  # no longer there, so these are others
         return False
     same: bool = len(training) >= len(images) and training.limited(len(images)).sha256() == images.sha256()
     return same
 
 
-def _trained_on(model: RunModel) -> dict[str, Any]:
-    from invglow.checkpoints import read_config
+def _trained_on(model: RunModel) -> dict[str, Any] | None:
+    """Return what a run says about the images that it was trained on, or None where it was imported."""
+    from invglow.sections import TEXT, WHOLE, read_section
 
-    data: dict[str, Any] = read_config(model.folder)["data"]
-    return data
+    if read_section(model.folder, "data").get("name", ...) is None:
+        return None
+    return read_section(model.folder, "data", name=TEXT, split=TEXT, images=WHOLE, sha256=TEXT)

@@ -22,6 +22,15 @@ def commands(hierarchy: Hierarchy, run: Path) -> Commands:
     return {
         "statistics": ("statistics", "--run", run, "--data", hierarchy.inside),
         "evaluate": ("evaluate", "--run", run, *sets),
+        "detect": (
+            "detect",
+            "--run",
+            run,
+            "--images",
+            hierarchy.outside,
+            "--output",
+            hierarchy.folder / "x.csv",
+        ),
         "sample": ("sample", "--run", run, "--output", hierarchy.folder / "x.png"),
         "base": ("train", "--base", run, "--data", hierarchy.inside, *other),
         "continue": ("train", "--continue", run, *other),
@@ -36,7 +45,8 @@ def edit(run: Path, change: Edit) -> Path:
     return path
 
 
-READERS = ("statistics", "evaluate", "sample", "base", "continue")
+OF_DATA = ("statistics", "evaluate", "detect", "base", "continue")
+READERS = (*OF_DATA, "sample")
 
 
 @pytest.mark.parametrize(
@@ -56,24 +66,29 @@ READERS = ("statistics", "evaluate", "sample", "base", "continue")
         (lambda c: c["model"]["settings"].update(scales="2"), "'scales' must be int, got '2'", READERS),
         (lambda c: c["model"]["settings"].update(image_shape=8), "'image_shape' must be tuple", READERS),
         (lambda c: c["model"]["settings"].update(mixing="x"), "Unknown mixing 'x'", READERS),
-        (lambda c: c.pop("data"), 'lacks "data"', ("statistics", "evaluate", "base", "continue")),
+        (lambda c: c.pop("data"), 'lacks "data"', OF_DATA),
         (
             lambda c: c["data"].pop("image_shape"),
             'lacks "image_shape" in "data"',
-            ("statistics", "evaluate", "base", "continue"),
+            OF_DATA,
         ),
         (
             lambda c: c["data"].update(image_shape=[3, 8]),
             'three positive whole numbers as "image_shape" in "data", got [3, 8]',
-            ("statistics", "evaluate", "base", "continue"),
+            OF_DATA,
         ),
         (
             lambda c: c["data"].update(grey="no"),
             'must hold true or false as "grey" in "data"',
-            ("statistics", "evaluate", "base", "continue"),
+            OF_DATA,
         ),
-        (lambda c: c["data"].pop("sha256"), 'lacks "sha256" in "data"', ("base", "continue")),
-        (lambda c: c["data"].update(images="all"), 'a whole number as "images"', ("base", "continue")),
+        (lambda c: c["data"].pop("sha256"), 'lacks "sha256" in "data"', ("detect", "base", "continue")),
+        (lambda c: c["data"].pop("name"), 'lacks "name" in "data"', ("detect", "base", "continue")),
+        (
+            lambda c: c["data"].update(images="all"),
+            'a whole number as "images"',
+            ("detect", "base", "continue"),
+        ),
     ],
 )
 def test_every_reader_of_the_run_names_the_file_and_the_key(
@@ -132,3 +147,13 @@ def test_weights_of_another_size_are_named_by_their_first_tensor(copied: Hierarc
     assert f"The weights in {copied.specific} do not fit its configuration: flow.scales" in sentence
     assert "more tensors do not fit" in sentence
     assert len(sentence) < 500
+
+
+def test_a_run_that_does_not_know_its_images_needs_others_to_calibrate_on(
+    copied: Hierarchy, call: Call
+) -> None:
+    for run in (copied.specific, copied.specific / "general"):
+        edit(run, lambda c: c["data"].update(name=None, split=None, images=None, sha256=None))
+    command = commands(copied, copied.specific)["detect"]
+    assert "is not known, since it was imported: name images" in call(*command).refusal()
+    assert call(*command, "--calibrate", copied.inside, "--false-positive-rate", "0.1").code == 0
