@@ -25,6 +25,8 @@ def rows(heading: str) -> list[str]:
 def evaluated(copied: Hierarchy, call: Call) -> Hierarchy:
     """Return a hierarchy to harm, in which everything has been computed."""
     assert call(*evaluation(copied)).code == 0
+    fisher = ("--data", copied.outside, "--statistics", "fisher_diagonal")
+    assert call("statistics", "--run", copied.specific, *fisher).code == 0
     return copied
 
 
