@@ -108,18 +108,16 @@ def _computation_and_run(arguments: argparse.Namespace) -> tuple[Computation, Ru
 def _perturbed(
     arguments: argparse.Namespace, computation: Computation, run: RunModel, spec: str
 ) -> Statistics:
-    from anomaly_methods.extractors.perturbation import load_or_perturb
+    from anomaly_methods.extractors.perturbation import Perturbation, load_or_perturb
 
     how = f"norm{arguments.norm:g}-directions{arguments.directions}-seed{computation.seed}"
     return load_or_perturb(
         run.model,
         computation.images(run, spec),
+        Perturbation(arguments.norm, arguments.directions, computation.seed),
         computation.path(run, spec, "perturbation", how),
         model_name=run.name,
         checkpoint_sha256=run.sha256,
-        norm=arguments.norm,
-        directions=arguments.directions,
-        seed=computation.seed,
         batch_size=computation.batch_size,
         recompute=computation.recompute,
         progress=True,

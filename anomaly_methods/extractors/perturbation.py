@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,103 +18,131 @@ from torch import Tensor
 from anomaly_methods.extractors.collecting import Job, collect, stored
 from anomaly_methods.extractors.extraction import meta_of_images, whole_groups
 from anomaly_methods.extractors.noise import standard_normal_noise
+from anomaly_methods.meta import StatisticsMeta
 from anomaly_methods.statistics import Statistics
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape, dequantize
 from models.base import GenerativeModel, InvertibleModel
 
-__all__ = ["load_or_perturb"]
+__all__ = ["Perturbation", "load_or_perturb"]
 
 VERSION = 1
 
 
-def load_or_perturb(
-    model: GenerativeModel,
-    images: ImageSet,
-    path: Path,
-    *,
-    model_name: str,
-    checkpoint_sha256: str,
-    norm: float = 0.01,
-    directions: int = 1,
-    seed: int = 0,
-    batch_size: int = 64,
-    recompute: bool = False,
-    progress: bool = False,
-    part_seconds: float = 30.0,
-) -> Statistics:
-    """Return how far perturbations of Euclidean norm `norm` move each image or its latents; computed once.
-
-    Of every image, with the latents z of its bin centres x and S scales:
+@dataclass(frozen=True)
+class Perturbation:
+    """Random perturbations of the latents z of each image's bin centres x, and of x, and what is measured.
 
     - `input_moved.total`: |x(z + d) - x| for a random direction d in the space of all latents
     - `input_moved.scaleS`: the same for a direction in the latent of one scale alone, 0 the finest
     - `latent_moved.total`: |z(x + e) - z| for a random direction e in the space of images
     - `latent_moved.scaleS`: what of that is in the latent of one scale
 
-    Directions are uniform on the sphere of radius `norm`; each value is the root mean square over them. For
-    small norms that estimates norm * |J|_F / sqrt(D), J the Jacobian of the map and D the dimensions that the
-    direction is drawn in. Everything is computed in float64, since float32 rounds by about as much.
+    Directions are uniform on the sphere; each value is the root mean square over them. For small norms that
+    estimates norm * |J|_F / sqrt(D), J the Jacobian of the map and D the dimensions that the direction is
+    drawn in.
 
     Args:
-        model: it must be invertible; it is copied, not changed.
-        images: the set.
-        path: of the statistics file.
-        model_name: for people, such as the run's folder.
-        checkpoint_sha256: of the model's weights.
         norm: Euclidean length of the perturbations, for images with values in [-1/2, 1/2).
         directions: how many for each image, each way.
         seed: of the directions, which for each image depend on the seed and its place in the set alone.
-        batch_size: images at a time.
-        recompute: compute anyway, and replace what is there.
-        progress: show a bar.
-        part_seconds: at most so much work is lost by a kill.
 
     Raises:
-        ValueError: the model is not invertible, the images do not fit it, or a number is not positive.
-        OSError: a file cannot be written; what was written before is intact.
+        ValueError: a number is not positive.
 
     References:
         Schirrmeister et al. (2020), perturbations of norm 0.01. Why mean squares over random directions tell
         the Frobenius norm: A stochastic estimator of the trace of the influence matrix (Hutchinson, 1989).
     """
-    flow = _checked(model, images, norm, directions)
-    meta = meta_of_images(
-        images,
-        kind="perturbation",
-        model=model_name,
-        checkpoint_sha256=checkpoint_sha256,
-        bound=flow.bound,
-        preprocessing="(x + u) / 256 - 1/2, u = 1/2",
-        unit="Euclidean norm",
-        seed=seed,
-        extractor_version=VERSION,
-        settings={
-            "norm": norm,
-            "directions": directions,
-            "latents": "standardized" if flow.standardized else "as the flow gives them",
-        },
-    )
+
+    norm: float = 0.01
+    directions: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.norm < math.inf or self.directions < 1 or self.seed < 0:
+            raise ValueError(
+                f"Perturbations need a norm above 0, at least 1 direction and a seed of at least 0, "
+                f"got {self.norm}, {self.directions} and {self.seed}."
+            )
+
+
+def load_or_perturb(
+    model: GenerativeModel,
+    images: ImageSet,
+    perturbation: Perturbation,
+    path: Path,
+    *,
+    model_name: str,
+    checkpoint_sha256: str,
+    batch_size: int = 64,
+    recompute: bool = False,
+    progress: bool = False,
+) -> Statistics:
+    """Return how far perturbations move each image or its latents, from `path` where it is there.
+
+    Everything is computed in float64, since float32 rounds a trained flow by about as much.
+
+    Args:
+        model: it must be invertible; it is copied, not changed.
+        images: the set.
+        perturbation: what to do to each image.
+        path: of the statistics file.
+        model_name: for people, such as the run's folder.
+        checkpoint_sha256: of the model's weights.
+        batch_size: images at a time.
+        recompute: compute anyway, and replace what is there.
+        progress: show a bar.
+
+    Raises:
+        ValueError: the model is not invertible, the images do not fit it, or the file is of another
+            computation.
+        OSError: a file cannot be written; what was written before is intact.
+    """
+    flow = _checked(model, images)
+    meta = _meta(flow, images, perturbation, model=model_name, checkpoint_sha256=checkpoint_sha256)
     found = None if recompute else stored(path, meta)
     if found is not None:
         return found
-    exact = copy.deepcopy(flow).double().eval()
-    where = next(exact.parameters()).device
-
-    @torch.no_grad()
-    def values(indices: range) -> dict[str, NDArray[np.float64]]:
-        x = dequantize(images.batch(indices)).to(where, torch.float64)
-        latents = exact.latents(x)
-        means: dict[str, Tensor] = {}
-        for draw in range(directions):
-            for name, square in _squared_moves(
-                exact, x, latents, _draw(indices, x, seed, draw), norm
-            ).items():
-                means[name] = means.get(name, 0.0) + square / directions
-        return {name: mean.sqrt().cpu().numpy() for name, mean in means.items()}
-
+    values = partial(_moves, copy.deepcopy(flow).double().eval(), images, perturbation)
     job = Job(path, meta, whole_groups(images, 1), values)
-    return collect(job, batch_size=batch_size, progress=progress, part_seconds=part_seconds)
+    return collect(job, batch_size=batch_size, progress=progress)
+
+
+def _meta(
+    flow: InvertibleModel, images: ImageSet, perturbation: Perturbation, **fields: Any
+) -> StatisticsMeta:
+    return meta_of_images(
+        images,
+        kind="perturbation",
+        bound=flow.bound,
+        preprocessing="(x + u) / 256 - 1/2, u = 1/2",
+        unit="Euclidean norm",
+        seed=perturbation.seed,
+        extractor_version=VERSION,
+        settings={
+            "norm": perturbation.norm,
+            "directions": perturbation.directions,
+            "latents": "standardized" if flow.standardized else "as the flow gives them",
+        },
+        **fields,
+    )
+
+
+@torch.no_grad()
+def _moves(
+    flow: InvertibleModel, images: ImageSet, perturbation: Perturbation, indices: range
+) -> dict[str, NDArray[np.float64]]:
+    """Return the root mean square over directions of how far each image's perturbations are carried."""
+    where = next(flow.parameters()).device
+    x = dequantize(images.batch(indices)).to(where, torch.float64)
+    latents = flow.latents(x)
+    means: dict[str, Tensor] = {}
+    for draw in range(perturbation.directions):
+        drawn = _draw(indices, x, perturbation.seed, draw)
+        for name, square in _squared_moves(flow, x, latents, drawn, perturbation.norm).items():
+            means[name] = means.get(name, 0.0) + square / perturbation.directions
+    return {name: mean.sqrt().cpu().numpy() for name, mean in means.items()}
 
 
 class _Directions(NamedTuple):
@@ -164,15 +194,11 @@ def _squared_norm(change: Tensor) -> Tensor:
     return squared
 
 
-def _checked(model: GenerativeModel, images: ImageSet, norm: float, directions: int) -> InvertibleModel:
+def _checked(model: GenerativeModel, images: ImageSet) -> InvertibleModel:
     if not isinstance(model, InvertibleModel):
         raise ValueError(
             f"Perturbations need a model with latents that can be inverted, such as a Glow, "
             f"got {type(model).__name__}."
-        )
-    if not 0 < norm < math.inf or directions < 1:
-        raise ValueError(
-            f"Perturbations need a norm above 0 and at least 1 direction, got {norm} and {directions}."
         )
     check_image_shape(images.image_shape, model.image_shape, name=images.name)
     return model

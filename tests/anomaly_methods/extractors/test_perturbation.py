@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anomaly_methods.extractors.perturbation import load_or_perturb
+from anomaly_methods.extractors.perturbation import Perturbation, load_or_perturb
 from anomaly_methods.statistics import Statistics
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import dequantize
@@ -53,8 +53,16 @@ class Stretching(InvertibleModel):
 def perturbed(
     model: GenerativeModel, path: Path, images: ImageSet | None = None, **changes: Any
 ) -> Statistics:
-    fields = {"model_name": "runs/a", "checkpoint_sha256": "a" * 64, **changes}
-    return load_or_perturb(model, images or make_images(23), path, **fields)
+    batch_size = changes.pop("batch_size", 64)
+    return load_or_perturb(
+        model,
+        images or make_images(23),
+        Perturbation(**changes),
+        path,
+        model_name="runs/a",
+        checkpoint_sha256="a" * 64,
+        batch_size=batch_size,
+    )
 
 
 def test_scales_move_the_image_by_what_they_are_stretched(tmp_path: Path) -> None:
@@ -137,9 +145,9 @@ def test_the_model_stays_as_it_was(tmp_path: Path) -> None:
 def test_what_cannot_be_perturbed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="latents that can be inverted, such as a Glow, got Gaussian"):
         perturbed(Gaussian(), tmp_path / "s.npz")
-    for changes in ({"norm": 0.0}, {"norm": float("nan")}, {"directions": 0}):
-        with pytest.raises(ValueError, match="a norm above 0 and at least 1 direction, got"):
-            perturbed(Stretching(), tmp_path / "s.npz", **changes)
+    for changes in ({"norm": 0.0}, {"norm": float("nan")}, {"directions": 0}, {"seed": -1}):
+        with pytest.raises(ValueError, match="a norm above 0, at least 1 direction and a seed of at least 0"):
+            Perturbation(**changes)
     colour = ImageSet("dogs", "test", np.zeros((3, 4, 4, 3), dtype=np.uint8))
     with pytest.raises(ValueError, match="dogs has colour images"):
         perturbed(Stretching(), tmp_path / "s.npz", colour)
