@@ -121,6 +121,15 @@ def test_a_run_can_be_continued_with_named_images_only(
     assert all(changed)
 
 
+def test_pictures_are_judged_by_it_where_held_out_images_are_named(
+    run: Path, hierarchy: Hierarchy, tmp_path: Path, call: Call
+) -> None:
+    detect = ("detect", "--run", run, "--images", hierarchy.outside, "--output", tmp_path / "found.csv")
+    assert f"What {run} was trained on is not known, since it was imported" in call(*detect).refusal()
+    named = ("--calibrate", hierarchy.inside, "--method", "raw_likelihood")
+    assert call(*detect, *named).code == 0
+
+
 def test_a_grey_model_takes_colour_images_as_grey(tmp_path: Path, hierarchy: Hierarchy, call: Call) -> None:
     run = tmp_path / "imported"
     assert "grey images of 8x8" in call("import", save(tmp_path, "plain grey"), "--run", run).out
