@@ -40,7 +40,7 @@ def downsized_crop(
 ) -> NDArray[np.uint8]:
     """Return the crop (32, 32, 3) of `seed`, resized in one of the `ways`; its box is the same for all."""
     rng = np.random.default_rng(seed)
-    picture = photographs[rng.integers(len(photographs))]
+    picture = photographs[int(rng.integers(len(photographs)))]
     return random_crop(picture, replace(ways, size=32), rng)[0]
 
 

@@ -37,7 +37,8 @@ def discretised_gaussian_log_mass(bins: Tensor, mean: Tensor, std: Tensor) -> Te
     a, b = (upper_edge - mean) / std, (lower_edge - mean) / std
     above = b > 0
     a, b = torch.where(above, -b, a), torch.where(above, -a, b)
-    return (torch.special.ndtr(a) - torch.special.ndtr(b)).clamp_min(_LEAST_MASS).log()
+    mass: Tensor = torch.special.ndtr(a) - torch.special.ndtr(b)
+    return mass.clamp_min(_LEAST_MASS).log()
 
 
 def stratified(values: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:

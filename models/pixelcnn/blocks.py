@@ -34,7 +34,8 @@ class GatedBlock(nn.Module):
         if self.bring_in is not None and others is not None:
             hidden = hidden + self.bring_in(_both_ways(others))
         value, gate = self.second(_both_ways(hidden)).chunk(2, dim=1)
-        return x + value * gate.sigmoid()
+        result: Tensor = x + value * gate.sigmoid()
+        return result
 
 
 def _both_ways(x: Tensor) -> Tensor:

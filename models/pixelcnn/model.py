@@ -50,7 +50,7 @@ class PixelCNN(GenerativeModel):
 
     def pixel_log_probs(self, bins: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the log-probability of each pixel given those before it, (B, H, W), of bins (B, C, H, W)."""
-        parameters = self.network(2 * bin_centre(bins, dtype))
+        parameters: Tensor = self.network(2 * bin_centre(bins, dtype))
         if self.config.architecture == "plusplus":
             return mixture_log_mass(bins, parameters)
         return parameters.log_softmax(dim=1).gather(1, bins)[:, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.pixelcnn.blocks import GatedBlock
@@ -40,35 +41,27 @@ class PlusPlusNetwork(nn.Module):
         self.above = DownShiftedConv(inputs, hidden, (2, 3))
         self.row = DownShiftedConv(inputs, hidden, (1, 3))
         self.left = DownRightShiftedConv(inputs, hidden, (2, 1))
-        self.down = nn.ModuleList(
-            nn.ModuleList(_Pair(hidden) for _ in range(blocks)) for _ in range(_RESOLUTIONS)
-        )
+        self.down = nn.ModuleList(_Level(blocks, hidden) for _ in range(_RESOLUTIONS))
         # On the way up one pair more meets the features that were there before its resolution was left.
         self.up = nn.ModuleList(
-            nn.ModuleList(_Pair(hidden, with_skip=True) for _ in range(blocks + (level > 0)))
-            for level in range(_RESOLUTIONS)
+            _Level(blocks + (level > 0), hidden, with_skip=True) for level in range(_RESOLUTIONS)
         )
         self.halving = nn.ModuleList(_Halving(hidden) for _ in range(_RESOLUTIONS - 1))
         self.doubling = nn.ModuleList(_Doubling(hidden) for _ in range(_RESOLUTIONS - 1))
         self.head = nn.Conv2d(hidden, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self._start(torch.cat((x, torch.ones_like(x[:, :1])), dim=1))
-        skips = [features]
-        for level in range(_RESOLUTIONS):
-            for pair in self.down[level]:
-                features = pair(*features)
-                skips.append(features)
-            if level < _RESOLUTIONS - 1:
-                features = self.halving[level](*features)
-                skips.append(features)
+        skips = [self._start(torch.cat((x, torch.ones_like(x[:, :1])), dim=1))]
+        for level, pairs in enumerate(self.down):
+            if level > 0:
+                skips.append(self.halving[level - 1](*skips[-1]))
+            pairs(skips[-1], skips)
         features = skips.pop()
-        for level in range(_RESOLUTIONS):
-            for pair in self.up[level]:
-                features = pair(*features, skips.pop())
-            if level < _RESOLUTIONS - 1:
-                features = self.doubling[level](*features)
-        result: Tensor = self.head(nn.functional.elu(features[1]))
+        for level, pairs in enumerate(self.up):
+            if level > 0:
+                features = self.doubling[level - 1](*features)
+            features = pairs(features, skips)
+        result: Tensor = self.head(F.elu(features[1]))
         return result
 
     def _start(self, x: Tensor) -> Features:
@@ -91,6 +84,24 @@ class _Pair(nn.Module):
             return above, self.left(left, above)
         above = self.above(above, skip[0])
         return above, self.left(left, torch.cat((above, skip[1]), dim=1))
+
+
+class _Level(nn.Module):
+    """The pairs of one resolution: down they put features on a stack, up they take them."""
+
+    def __init__(self, blocks: int, channels: int, with_skip: bool = False) -> None:
+        super().__init__()
+        self.with_skip = with_skip
+        self.pairs = nn.ModuleList(_Pair(channels, with_skip) for _ in range(blocks))
+
+    def forward(self, features: Features, stack: list[Features]) -> Features:
+        for pair in self.pairs:
+            if self.with_skip:
+                features = pair(*features, stack.pop())
+            else:
+                features = pair(*features)
+                stack.append(features)
+        return features
 
 
 class _Streams(nn.Module):

@@ -57,9 +57,10 @@ class VAE(GenerativeModel):
         noise = normal_noise(x, (self.config.samples, mean.shape[1]), self.config.noise_seed)
         z = mean[:, None] + noise * log_std.exp()[:, None]
         # Both normal densities have the same constant.
-        prior_over_posterior = (0.5 * (noise.square() - z.square()) + log_std[:, None]).sum(dim=2)
+        prior_over_posterior: Tensor = (0.5 * (noise.square() - z.square()) + log_std[:, None]).sum(dim=2)
         images = x.repeat_interleave(self.config.samples, dim=0)
-        return self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1)) + prior_over_posterior
+        likelihood: Tensor = self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1))
+        return likelihood + prior_over_posterior
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """Return log p(x|z) of images (B, C, H, W) with codes (B, latent), (B,), in nats."""
