@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -23,10 +24,11 @@ def weights(model: Gaussian) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def test_a_step_follows_adamax_at_the_learning_rate_of_that_step() -> None:
+@pytest.mark.parametrize("weight_decay", [CONFIG.weight_decay, 100.0])  # the second turns steps around
+def test_a_step_follows_adamax_at_the_learning_rate_of_that_step(weight_decay: float) -> None:
     model, twin = Gaussian(), Gaussian()
-    result = TrainingStep(model, CONFIG, CPU)(1, images())
-    optimizer = torch.optim.Adamax(twin.parameters(), lr=0.05, weight_decay=CONFIG.weight_decay)
+    result = TrainingStep(model, replace(CONFIG, weight_decay=weight_decay), CPU)(1, images())
+    optimizer = torch.optim.Adamax(twin.parameters(), lr=0.05, weight_decay=weight_decay)
     loss = -twin.log_prob(images()).mean()
     loss.backward()
     norm = torch.nn.utils.get_total_norm([p.grad for p in twin.parameters() if p.grad is not None])
