@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
@@ -30,7 +31,7 @@ HIDDEN_CHANNELS, STEPS = 512, 37
 
 def save(path: Path, form: str, hidden_channels: int, steps: int) -> Path:
     """Write a checkpoint with random weights in one of `FORMS`; return what to import."""
-    conditional = {"prior": "conditional", "keeps": "first"} if form == "folder" else {}
+    conditional: dict[str, Any] = {"prior": "conditional", "keeps": "first"} if form == "folder" else {}
     config = GlowConfig(hidden_channels=hidden_channels, steps_per_scale=steps, **conditional)
     torch.manual_seed(0)
     flow = build_glow(config)

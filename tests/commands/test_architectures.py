@@ -25,9 +25,9 @@ def test_a_variant_does_what_any_model_does(
     name: str, hierarchy: Hierarchy, tmp_path: Path, call: Call
 ) -> None:
     general, specific = tmp_path / "general", tmp_path / "specific"
-    train = ("train", "--data", hierarchy.wide, "--run", general, *SHORT, *SMALL, *VARIANTS[name])
-    assert call(*train).code == 0
-    again = call(*train)
+    options = (*SHORT, *SMALL, *VARIANTS[name])
+    assert call("train", "--data", hierarchy.wide, "--run", general, *options).code == 0
+    again = call("train", "--data", hierarchy.wide, "--run", general, *options)
     assert "nothing is trained again" in again.out
     assert call("sample", "--run", general, "--n", "2", "--output", tmp_path / "samples.png").code == 0
     base = ("--base", general, "--no-equal-training")
