@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from invglow.legacy import read_published
+from invglow.legacy import Imported, read_published
 from tests.invglow.legacy.examples import save
 from tests.invglow.legacy.hostile import FORMATS, TRICKS, Trap, called, zip_file
 
@@ -41,6 +41,13 @@ FORBIDDEN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Imported]:
+    """Return a checkpoint as it was published, and what it was read as before anything else."""
+    path = save(tmp_path_factory.mktemp("good"), "one scale")
+    return path, read_published(path)
+
+
 @every_format
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_call_is_refused_by_name_and_never_made(tmp_path: Path, form: str, protocol: int) -> None:
@@ -63,15 +70,17 @@ def test_no_other_name_is_allowed(tmp_path: Path, form: str, name: str) -> None:
 
 @every_format
 @pytest.mark.parametrize("trick", TRICKS)
-def test_names_that_are_allowed_do_nothing_else(tmp_path: Path, form: str, trick: str) -> None:
-    good = save(tmp_path, "affine")
-    before = read_published(good)
+def test_names_that_are_allowed_do_nothing_else(
+    tmp_path: Path, good: tuple[Path, Imported], form: str, trick: str
+) -> None:
+    """Nor do they change what is read afterwards."""
     path = FORMATS[form](tmp_path / "a.th", TRICKS[trick])
     with pytest.raises(
         ValueError, match=r"a\.th (asks for|is truncated, or not a checkpoint|is no published)"
     ):
         read_published(path)
-    after = read_published(good)
+    source, before = good
+    after = read_published(source)
     assert after.config == before.config
     assert all(torch.equal(after.tensors[name], before.tensors[name]) for name in before.tensors)
 
@@ -86,7 +95,7 @@ def test_an_unknown_class_of_the_papers_package_is_inert_and_named(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["affine", "folder"])
 @pytest.mark.parametrize("as_zip", [True, False])
-@pytest.mark.parametrize("part", [0.0, 0.001, 0.05, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.6, 0.999])
 def test_truncated_files_are_named(tmp_path: Path, name: str, as_zip: bool, part: float) -> None:
     path = save(tmp_path, name, as_zip=as_zip)
     path = path / "glow_checkpoint_10.pt" if path.is_dir() else path
@@ -103,7 +112,7 @@ def test_damaged_bytes_end_in_a_sentence_or_in_a_model(tmp_path: Path, name: str
     path = save(tmp_path, name, as_zip=as_zip)
     path = path / "glow_checkpoint_10.pt" if path.is_dir() else path
     content, rng = path.read_bytes(), np.random.default_rng(0)
-    for reach in rng.integers(100, len(content), 40):
+    for reach in rng.integers(100, len(content), 25):
         damaged = bytearray(content)
         for position in rng.integers(0, reach, 3):
             damaged[position] = rng.integers(0, 256)
