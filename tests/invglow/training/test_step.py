@@ -24,12 +24,16 @@ def weights(model: Gaussian) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("weight_decay", [CONFIG.weight_decay, 100.0])  # the second turns steps around
+@pytest.mark.parametrize("weight_decay", [CONFIG.weight_decay, 100.0])
 def test_a_step_follows_adamax_at_the_learning_rate_of_that_step(weight_decay: float) -> None:
     model, twin = Gaussian(), Gaussian()
-    result = TrainingStep(model, replace(CONFIG, weight_decay=weight_decay), CPU)(1, images())
+    for gaussian in (model, twin):  # below the bright images, above zero: strong decay turns the step around
+        torch.nn.init.constant_(gaussian.loc, 0.1)
+    bright = 0.4 + 0.1 * images()
+    result = TrainingStep(model, replace(CONFIG, weight_decay=weight_decay), CPU)(1, bright)
+    assert (model.loc > 0.1).all() == (weight_decay < 1)
     optimizer = torch.optim.Adamax(twin.parameters(), lr=0.05, weight_decay=weight_decay)
-    loss = -twin.log_prob(images()).mean()
+    loss = -twin.log_prob(bright).mean()
     loss.backward()
     norm = torch.nn.utils.get_total_norm([p.grad for p in twin.parameters() if p.grad is not None])
     optimizer.step()
