@@ -46,4 +46,8 @@ def _summary(statistics: Statistics) -> str:
     if meta.kind in COMPLEXITY_KINDS:
         bits = statistics.value("code_length") / (dimensions * np.log(2))
         return f"{rows}, {np.mean(bits):.3f} bits/dim as {meta.model}"
-    return f"{rows}, {np.mean(bits_per_dim(statistics.value('log_prob'), dimensions)):.3f} bits/dim"
+    log_prob = statistics.value("log_prob")
+    if meta.bound == "surrogate":
+        return f"{rows}, a mean of {np.mean(log_prob):.3f} for log p (surrogate: no likelihood)"
+    bound = "" if meta.bound == "exact" else f" ({meta.bound})"
+    return f"{rows}, {np.mean(bits_per_dim(log_prob, dimensions)):.3f} bits/dim{bound}"

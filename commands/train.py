@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from commands.common import add_command, add_device, add_download, add_run, print_once
+from commands.model_options import add_model
 from commands.objectives import add_objective
 from commands.restarting import delete_runs
 from commands.training_plans import evaluation_of, plans_of
@@ -23,6 +24,7 @@ EXAMPLE = """\
   python main.py train --data cifar10 --run runs/cifar10 --base runs/general --steps 5000
   python main.py train --data cifar10 --run runs/outliers --base runs/general --outlier-loss class
   python main.py train --data cifar10 --run runs/classes --base runs/general --labels
+  python main.py train --data mnist --run runs/vae --model vae --setting latent_dimensions=32
   torchrun --nproc-per-node 2 main.py train --data tiny --run-folder runs/general --steps 20000
 (--run-folder is --run by a name that torchrun does not take for one of its own, --run-path.)"""
 
@@ -32,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(
         subparsers,
         "train",
-        "Train a Glow on an image set. Killed at any moment, the same command goes on where it was.",
+        "Train a model on an image set. Killed at any moment, the same command goes on where it was.",
         EXAMPLE,
         run,
     )
@@ -42,7 +44,7 @@ def add_parser(subparsers: Any) -> None:
     add_run(parser, "folder for the run", required=True)
     _add_origin(parser)
     _add_length(parser)
-    _add_model(parser)
+    add_model(parser)
     _add_optimization(parser)
     add_objective(parser)
     _add_watching(parser)
@@ -74,34 +76,6 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="train on the first N images only")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="names all randomness of the run")
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    model = parser.add_argument_group("model (of a run from scratch)")
-    model.add_argument(
-        "--architecture",
-        default="convolutional",
-        help="convolutional; local: patches that know nothing of each other; dense: fully connected",
-    )
-    model.add_argument("--scales", type=int, metavar="N", help="scales (default: 3; local: 1)")
-    model.add_argument(
-        "--steps-per-scale", type=int, metavar="N", help="flow steps per scale (default: 32; dense: 8)"
-    )
-    model.add_argument("--hidden-channels", type=int, default=512, metavar="N", help="width of the couplings")
-    model.add_argument(
-        "--mixing",
-        help="channel mixing: lu, plain, rotation, shuffle, identity (default: lu; dense: rotation)",
-    )
-    model.add_argument("--coupling", default="affine", help="affine or additive")
-    model.add_argument("--patch-size", type=int, default=8, metavar="N", help="side of the local patches")
-    model.add_argument(
-        "--prior",
-        default="elementwise",
-        help="elementwise, or conditional: latents given the features that go on to the next scale",
-    )
-    model.add_argument("--keeps", default="second", help="half of the channels that goes on: second or first")
-    model.add_argument("--image-size", type=int, default=32, metavar="N", help="height and width in pixels")
-    model.add_argument("--grey", action="store_true", help="convert colour images to luma")
 
 
 def _add_optimization(parser: argparse.ArgumentParser) -> None:

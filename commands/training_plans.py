@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from commands.common import existing_run, images_for_run, images_of_run, load_images, print_once
+from commands.model_options import model_spec, refuse_model
 from commands.objectives import check_labels, label_plan, outlier_plan
 
 if TYPE_CHECKING:
@@ -18,12 +19,6 @@ if TYPE_CHECKING:
     from models.runs import Origin, RunPlan
 
 __all__ = ["evaluation_of", "plans_of"]
-
-# Where an architecture differs from the defaults of `GlowConfig`: as the paper has it.
-_ARCHITECTURE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "local": {"scales": 1},
-    "dense": {"steps_per_scale": 8, "mixing": "rotation"},
-}
 
 
 def plans_of(arguments: argparse.Namespace) -> list[RunPlan]:
@@ -36,9 +31,11 @@ def plans_of(arguments: argparse.Namespace) -> list[RunPlan]:
     from models.runs import EQUALLY_TRAINED, Origin, RunPlan
 
     folder, origin = Path(arguments.run).expanduser(), _origin(arguments)
+    if origin is not None:
+        refuse_model(arguments)
     images = _training_images(arguments, origin)
     training = _training_config(arguments, images)
-    model = None if origin else _model_spec(arguments, images)
+    model = None if origin else model_spec(arguments, images)
     general_images = _general_images(arguments, origin)
     outliers = outlier_plan(arguments, origin, general_images)
     labels = label_plan(arguments, origin, images)
@@ -112,29 +109,6 @@ def _training_config(arguments: argparse.Namespace, images: ImageSet) -> Trainin
         checkpoint_every=arguments.checkpoint_every,
         seed=arguments.seed,
     )
-
-
-def _given(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """Return the settings that were given on the command line; the rest is left to the defaults."""
-    values = {name: getattr(arguments, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _model_spec(arguments: argparse.Namespace, images: ImageSet) -> dict[str, Any]:
-    from invglow.flows import GlowConfig
-
-    defaults = _ARCHITECTURE_DEFAULTS.get(arguments.architecture, {})
-    config = GlowConfig(
-        image_shape=images.image_shape,
-        hidden_channels=arguments.hidden_channels,
-        coupling=arguments.coupling,
-        architecture=arguments.architecture,
-        patch_size=arguments.patch_size,
-        prior=arguments.prior,
-        keeps=arguments.keeps,
-        **defaults | _given(arguments, "scales", "steps_per_scale", "mixing"),
-    )
-    return {"family": "glow", "settings": config.to_json()}
 
 
 def evaluation_of(arguments: argparse.Namespace, plan: RunPlan, device: torch.device) -> Evaluation:

@@ -26,6 +26,10 @@ class GenerativeModel(LikelihoodModel):
     image_shape: tuple[int, int, int]
     bound: Bound
 
+    @property
+    def measures_likelihood(self) -> bool:
+        return self.bound != "surrogate"
+
 
 class MultiScaleModel(GenerativeModel):
     """A model whose log-likelihood is a sum of shares, one per scale, finest first.

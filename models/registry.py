@@ -18,11 +18,17 @@ from models.base import GenerativeModel
 __all__ = ["FAMILIES", "Family", "family", "load_model", "with_classes"]
 
 # Name of a family -> module with the functions of `Family`.
-FAMILIES = {"glow": "models.glow.family"}
+FAMILIES = {name: f"models.{name}.family" for name in ("glow", "vae", "pixelcnn", "diffusion")}
 
 
 class Family(Protocol):
-    """What the module of a family offers."""
+    """What the module of a family offers.
+
+    Attributes:
+        CONFIG: dataclass of the settings, with `to_json`; `image_shape` among its fields.
+    """
+
+    CONFIG: type[Any]
 
     def build(self, settings: Mapping[str, Any]) -> GenerativeModel:
         """Build a fresh model from JSON-able settings, among them `image_shape`.

@@ -84,14 +84,18 @@ class Evaluation:
     def __call__(self, model: LikelihoodModel, device: torch.device) -> dict[str, float]:
         """Return `bits_per_dim/SET` for each set and `auroc/SET` of the difference against `test`.
 
+        Where `log_prob` is no likelihood, its mean is reported as `surrogate/SET` in place of the first.
         Of a model with classes also `accuracy/train` and `accuracy/test`, where these have labels.
         """
         sets = {name: images.limited(self.limit) for name, images in self.sets.items()}
         found, result = {}, {}
         for name, images in sets.items():
             found[name], right = self._judged(name, model, images, device)
-            bits = bits_per_dim(found[name], math.prod(images.image_shape))
-            result[f"bits_per_dim/{name}"] = float(bits.mean())
+            if model.measures_likelihood:
+                bits = bits_per_dim(found[name], math.prod(images.image_shape))
+                result[f"bits_per_dim/{name}"] = float(bits.mean())
+            else:
+                result[f"surrogate/{name}"] = float(found[name].mean())
             result |= {f"accuracy/{name}": value for value in right}
         if self.general is not None and "test" in sets:
             ratios = {

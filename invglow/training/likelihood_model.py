@@ -27,6 +27,20 @@ class LikelihoodModel(nn.Module, ABC):
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         """Draw n images (n, C, H, W), in about [-1/2, 1/2]."""
 
+    def training_log_prob(self, x: Tensor) -> Tensor:
+        """Return what training maximises, (B,), differentiable: log p(x), or what stands in for it."""
+        return self.log_prob(x)
+
+    @property
+    def measures_likelihood(self) -> bool:
+        """Whether `log_prob` is a log-likelihood or a bound on it, and so has bits per dimension."""
+        return True
+
+    @property
+    def trains_likelihood(self) -> bool:
+        """The same of `training_log_prob`."""
+        return self.measures_likelihood
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Put this model into evaluation mode for a while; then each module gets back the mode it had."""

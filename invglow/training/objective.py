@@ -51,14 +51,21 @@ class Objective(ABC):
         """Return the images of the step that follows `step` finished ones with all that the loss needs."""
         return Batch(x)
 
+    def minimises_likelihood(self, model: LikelihoodModel) -> bool:
+        """Return whether the part `likelihood` is minus a log-likelihood, or minus a bound on it."""
+        return model.measures_likelihood
+
     @abstractmethod
     def loss(self, model: LikelihoodModel, batch: Batch) -> Loss:
         """Return the loss of a batch, differentiable."""
 
 
 class MaximumLikelihood(Objective):
-    """The mean of -log p(x)."""
+    """The mean of -log p(x), or of what the model trains by in its place."""
+
+    def minimises_likelihood(self, model: LikelihoodModel) -> bool:
+        return model.trains_likelihood
 
     def loss(self, model: LikelihoodModel, batch: Batch) -> Loss:
-        nll = negative_log_likelihood(model.log_prob(batch.images))
+        nll = negative_log_likelihood(model.training_log_prob(batch.images))
         return Loss({LIKELIHOOD: nll}, torch.zeros((), device=nll.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -194,23 +195,30 @@ class Trainer:
         self._report(step, self._step(step - 1, x))
 
     def _report(self, step: int, result: StepResult) -> None:
-        dimensions = self.batches.images.image_shape
-        loss_bits = bits_per_dim(-result.parts[LIKELIHOOD], dimensions[0] * dimensions[1] * dimensions[2])
         self._bar.update()
         if step % self.log_every and step != self.config.steps:
             return
         rate = self._bar.format_dict["rate"] or 0.0
-        self._bar.set_postfix_str(f"{loss_bits:.3f} bits/dim, {rate * self.config.batch_size:.0f} images/s")
+        bits = self._bits_per_dim(result)
+        fit = f"{bits['bits_per_dim/batch']:.3f} bits/dim" if bits else f"loss {result.loss:.3f}"
+        self._bar.set_postfix_str(f"{fit}, {rate * self.config.batch_size:.0f} images/s")
         if self._log is not None:
             values = {
                 "loss": result.loss,
-                "bits_per_dim/batch": loss_bits,
+                **bits,
                 "gradient_norm": result.gradient_norm,
                 "learning_rate": result.learning_rate,
                 "images_per_second": rate * self.config.batch_size,
                 "skipped": float(self._step.skipped),
             }
             self._log.scalars(step, values | self._parts(result))
+
+    def _bits_per_dim(self, result: StepResult) -> dict[str, float]:
+        """Return bits per dimension of the batch, where the loss has that unit."""
+        if not self.objective.minimises_likelihood(self.model):
+            return {}
+        dimensions = math.prod(self.batches.images.image_shape)
+        return {"bits_per_dim/batch": bits_per_dim(-result.parts[LIKELIHOOD], dimensions)}
 
     def _parts(self, result: StepResult) -> dict[str, float]:
         """Return what there is to say of a loss that has several parts."""

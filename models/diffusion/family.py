@@ -7,16 +7,19 @@ from typing import Any
 
 from torch import Tensor
 
+from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.diffusion.config import DiffusionConfig
 from models.diffusion.model import Diffusion
 
-__all__ = ["build", "prepare"]
+__all__ = ["CONFIG", "build", "prepare"]
+
+CONFIG = DiffusionConfig
 
 
 def build(settings: Mapping[str, Any]) -> Diffusion:
     """Build a fresh diffusion model from the fields of `DiffusionConfig`."""
-    return Diffusion(DiffusionConfig(**settings))
+    return Diffusion(settings_from(DiffusionConfig, settings))
 
 
 def prepare(model: GenerativeModel, images: Tensor) -> None:

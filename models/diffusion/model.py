@@ -63,6 +63,10 @@ class Diffusion(GenerativeModel):
         errors = [self._squared_error(x, t, draw) for draw in range(self.config.noise_samples)]
         return -torch.stack(errors).mean(dim=0)
 
+    @property
+    def trains_likelihood(self) -> bool:
+        return False
+
     def training_log_prob(self, x: Tensor) -> Tensor:
         """Return minus the squared error at a timestep drawn for each image, (B,) (Ho et al., eq. 14)."""
         t = 1 + (uniform_noise(x, (1,), _TIMESTEP_SEED)[:, 0] * self.config.timesteps).long()

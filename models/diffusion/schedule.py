@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.diffusion.config import DiffusionConfig
+from models.diffusion.library import from_diffusers
 
 __all__ = ["NoiseSchedule"]
 
@@ -29,9 +30,7 @@ class NoiseSchedule(nn.Module):
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__()
         self.forward_variance = config.variance == "forward"
-        from diffusers import DDPMScheduler  # optional, and slow to import
-
-        scheduler = DDPMScheduler(
+        scheduler = from_diffusers("DDPMScheduler")(
             num_train_timesteps=config.timesteps, beta_start=config.first_beta, beta_end=config.last_beta
         )
         betas = torch.cat((torch.zeros(1), scheduler.betas)).double()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from models.diffusion.config import DiffusionConfig
+from models.diffusion.library import from_diffusers
 
 __all__ = ["build_unet"]
 
@@ -27,16 +28,9 @@ def build_unet(config: DiffusionConfig) -> nn.Module:
     Raises:
         ValueError: `diffusers` is not installed.
     """
-    try:
-        from diffusers import UNet2DModel
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            "Diffusion models need the package diffusers, which is not installed: "
-            "pip install 'invglow[diffusion]'."
-        ) from error
     channels, height, width = config.image_shape
     plain = len(config.channels) - config.attention
-    unet = UNet2DModel(
+    unet = from_diffusers("UNet2DModel")(
         sample_size=(height, width),
         in_channels=channels,
         out_channels=channels,

@@ -13,7 +13,9 @@ from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.glow.adapter import Glow
 
-__all__ = ["build", "condition", "prepare"]
+__all__ = ["CONFIG", "build", "condition", "prepare"]
+
+CONFIG = GlowConfig
 
 
 def build(settings: Mapping[str, Any]) -> Glow:

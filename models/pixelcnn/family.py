@@ -7,16 +7,19 @@ from typing import Any
 
 from torch import Tensor
 
+from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.pixelcnn.config import PixelCNNConfig
 from models.pixelcnn.model import PixelCNN
 
-__all__ = ["build", "prepare"]
+__all__ = ["CONFIG", "build", "prepare"]
+
+CONFIG = PixelCNNConfig
 
 
 def build(settings: Mapping[str, Any]) -> PixelCNN:
     """Build a fresh PixelCNN from the fields of `PixelCNNConfig`."""
-    return PixelCNN(PixelCNNConfig(**settings))
+    return PixelCNN(settings_from(PixelCNNConfig, settings))
 
 
 def prepare(model: GenerativeModel, images: Tensor) -> None:

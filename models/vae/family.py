@@ -12,7 +12,9 @@ from models.base import GenerativeModel
 from models.vae.config import VAEConfig
 from models.vae.model import VAE
 
-__all__ = ["build", "prepare"]
+__all__ = ["CONFIG", "build", "prepare"]
+
+CONFIG = VAEConfig
 
 
 def build(settings: Mapping[str, Any]) -> VAE:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,23 +18,88 @@ from models.glow import Glow
 from models.registry import FAMILIES, family, load_model
 from tests.models.toys import CPU, TINY, train
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(tmp_path_factory.mktemp("runs") / "trained")
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "glow": TINY,
+    "vae": {"image_shape": [1, 8, 8], "hidden_channels": 8, "latent_dimensions": 2},
+    "pixelcnn": {"image_shape": [1, 8, 8], "hidden_channels": 4, "mixtures": 2},
+    "diffusion": {"image_shape": [1, 8, 8], "channels": [8, 8], "timesteps": 8, "timestep": 2, "terms": 2},
+}
+every_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+def require(name: str) -> None:
+    """Skip where a family needs a package that is not installed."""
+    if name == "diffusion" and importlib.util.find_spec("diffusers") is None:
+        pytest.skip("diffusion models need the extra 'diffusion'")
+
+
+@every_family
 def test_every_family_builds_and_prepares_models(name: str) -> None:
-    model = family(name).build(TINY)
+    require(name)
+    model = family(name).build(SETTINGS[name])
     images = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
     family(name).prepare(model, images)
     assert model.image_shape == (1, 8, 8)
     assert model.log_prob(images).isfinite().all()
 
 
+@every_family
+def test_the_settings_of_every_family_come_back_from_plain_data(name: str) -> None:
+    config = family(name).CONFIG(**SETTINGS[name])
+    assert family(name).CONFIG(**json.loads(json.dumps(config.to_json()))) == config
+
+
+@every_family
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"colour": 1}, "Unknown setting 'colour'; known are image_shape, "),
+        ({"image_shape": [8, 8]}, "The setting 'image_shape' must be tuple"),
+        ({"image_shape": "8x8"}, "The setting 'image_shape' must be tuple"),
+    ],
+)
+def test_every_family_refuses_settings_in_a_sentence(
+    name: str, settings: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match="setting") as error:
+        family(name).build(settings)
+    assert sentence in str(error.value)
+
+
+def test_importing_the_registry_imports_no_family() -> None:
+    script = "import sys, models, models.registry, models.runs; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "models.registry" in loaded
+    assert not [name for name in loaded if name.startswith(tuple(f"models.{family}" for family in FAMILIES))]
+    assert "diffusers" not in loaded
+
+
+@pytest.mark.parametrize("part", ["NoiseSchedule", "build_unet"])
+def test_without_diffusers_its_models_are_refused(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.diffusion import schedule, unet
+    from models.diffusion.config import DiffusionConfig
+
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    build = {"NoiseSchedule": schedule.NoiseSchedule, "build_unet": unet.build_unet}[part]
+    with pytest.raises(ValueError, match=r"which is not installed .*pip install 'invglow\[diffusion\]'"):
+        build(DiffusionConfig())
+
+
 def test_an_unknown_family_is_refused_with_those_known() -> None:
-    with pytest.raises(ValueError, match="Unknown model family 'gloww'; known are glow"):
+    with pytest.raises(
+        ValueError, match="Unknown model family 'gloww'; known are glow, vae, pixelcnn, diffusion"
+    ):
         family("gloww")
 
 
