@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,25 @@ def run(arguments: argparse.Namespace) -> int:
     from plots.png import require_png
 
     require_png(arguments.output)
-    if arguments.n < 1 or arguments.temperature < 0:
-        raise ValueError(
-            f"--n must be at least 1 and --temperature zero or more, "
-            f"got {arguments.n} and {arguments.temperature}."
-        )
+    _require_in_range(arguments)
     model = load_model(existing_run(arguments.run), resolve_device(arguments.device))
     save_samples(
         model, arguments.n, arguments.output, arguments.temperature, arguments.seed, label=arguments.label
     )
     print(f"{arguments.n} samples: {arguments.output}")
     return 0
+
+
+def _require_in_range(arguments: argparse.Namespace) -> None:
+    from invglow.training.config import LARGEST_SEED
+
+    if arguments.n < 1 or not 0 <= arguments.temperature < math.inf:
+        raise ValueError(
+            f"--n must be at least 1 and --temperature a number, zero or more, "
+            f"got {arguments.n} and {arguments.temperature}."
+        )
+    if not 0 <= arguments.seed <= LARGEST_SEED:
+        raise ValueError(f"--seed must be from 0 to {LARGEST_SEED}, got {arguments.seed}.")
 
 
 def save_samples(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeVar, cast
 
@@ -195,7 +196,7 @@ class MultiScaleFlow(nn.Module):
 
 def check_sampling(n: int, temperature: float) -> None:
     """Raise a ValueError unless `n` images can be drawn at `temperature`."""
-    if n < 1 or temperature < 0:
+    if n < 1 or not 0 <= temperature < math.inf:
         raise ValueError(f"Sampling needs n >= 1 and temperature >= 0, got n={n}, temperature={temperature}.")
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-__all__ = ["TrainingConfig"]
+__all__ = ["LARGEST_SEED", "TrainingConfig"]
+
+# That torch's generators take.
+LARGEST_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,9 @@ class TrainingConfig:
             self._require(name, getattr(self, name) > 0, "positive")
         for name in ("weight_decay", "warmup_steps", "cooldown_factor", "seed"):
             self._require(name, getattr(self, name) >= 0, "zero or more")
+        for name in ("learning_rate", "weight_decay", "cooldown_factor"):
+            self._require(name, math.isfinite(getattr(self, name)), "finite")
+        self._require("seed", self.seed <= LARGEST_SEED, f"at most {LARGEST_SEED}")
         self._require("cooldown_fraction", 0 <= self.cooldown_fraction <= 1, "between 0 and 1")
 
     def _require(self, name: str, holds: bool, wanted: str) -> None:

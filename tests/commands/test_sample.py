@@ -47,7 +47,18 @@ def test_at_temperature_zero_all_images_are_one(hierarchy: Hierarchy, tmp_path: 
     assert np.array_equal(pixels[2:18, 2:18], pixels[2:18, 20:36])
 
 
-@pytest.mark.parametrize("option", [("--n", "0"), ("--temperature", "-1"), ("--device", "nonsense")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--n", "0"),
+        ("--temperature", "-1"),
+        ("--temperature", "nan"),
+        ("--temperature", "inf"),
+        ("--seed", "-1"),
+        ("--seed", str(2**63)),
+        ("--device", "nonsense"),
+    ],
+)
 def test_an_option_out_of_range_is_refused(
     hierarchy: Hierarchy, tmp_path: Path, call: Call, option: tuple[str, str]
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -52,7 +54,7 @@ def test_fresh_flow_of_rotations_gives_normal_noise(temperature: float) -> None:
     assert abs(x.pow(4).mean() - 3) < 4.5 * (96 / x.numel()) ** 0.5
 
 
-@pytest.mark.parametrize(("n", "temperature"), [(0, 1.0), (-1, 1.0), (2, -0.5)])
+@pytest.mark.parametrize(("n", "temperature"), [(0, 1.0), (-1, 1.0), (2, -0.5), (2, math.nan), (2, math.inf)])
 def test_senseless_numbers_are_refused(n: int, temperature: float) -> None:
     with pytest.raises(ValueError, match=r"n >= 1 and temperature >= 0, got"):
         small_glow().sample(n, temperature)

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import pytest
+import torch
 
 from invglow.training import TrainingConfig
+from invglow.training.config import LARGEST_SEED
 
 
 def test_the_learning_rate_warms_up_linearly_and_cools_down_at_the_end() -> None:
@@ -44,9 +46,18 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
         ("cooldown_factor", -1.0),
         ("cooldown_fraction", 1.5),
         ("seed", -1),
+        ("seed", 2**63),
+        ("learning_rate", math.inf),
+        ("weight_decay", math.inf),
+        ("cooldown_factor", math.inf),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: float) -> None:
     settings: dict[str, Any] = {"steps": 10, name: value}
     with pytest.raises(ValueError, match=f"^{name} must be .*, got {value}.$"):
         TrainingConfig(**settings)
+
+
+def test_the_largest_seed_is_one_that_torch_takes() -> None:
+    config = TrainingConfig(steps=1, seed=LARGEST_SEED)
+    assert torch.Generator().manual_seed(config.seed).initial_seed() == LARGEST_SEED
