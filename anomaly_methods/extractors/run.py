@@ -96,14 +96,8 @@ def _prepared(extraction: Extraction, device: torch.device | str | None) -> Iter
     if device is not None:
         model.to(device)
     where = next((p.device for p in model.parameters()), torch.device(device or "cpu"))
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode(mode=not extraction.extractor.needs_gradients):
-            yield where
-    finally:
-        for module, training in modes:
-            module.training = training
+    with model.evaluating(), torch.inference_mode(mode=not extraction.extractor.needs_gradients):
+        yield where
 
 
 def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str, NDArray[np.float64]]:
