@@ -84,9 +84,12 @@ def test_a_second_call_trains_and_computes_nothing(
     assert second.out.partition("Took ")[0] == first.out.partition("Took ")[0]
 
 
-def test_other_settings_are_refused_and_restart_starts_over(tmp_path: Path, call: Call) -> None:
+def test_other_settings_are_refused_and_restart_starts_over(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, "evaluate_run", interrupted)  # what matters here is over by then
     folder = tmp_path / "demo"
-    assert call("demo", "--run", folder).code == 0
+    assert call("demo", "--run", folder).code == 130
     (folder / "notes.txt").write_text("mine")
     before = files(folder)
     outcome = call("demo", "--run", folder, "--seed", "1")
@@ -94,7 +97,7 @@ def test_other_settings_are_refused_and_restart_starts_over(tmp_path: Path, call
     assert "holds a run with training.seed = 0, asked for was 1" in outcome.err
     assert "or start over with --restart." in outcome.err
     assert files(folder) == before
-    assert call("demo", "--run", folder, "--seed", "1", "--restart").code == 0
+    assert call("demo", "--run", folder, "--seed", "1", "--restart").code == 130
     for run in TRAINED:
         assert read_config(folder / run)["training"]["seed"] == 1
         assert (folder / run / "model.safetensors").read_bytes() != before[folder / run / "model.safetensors"]
