@@ -427,11 +427,12 @@ def write_half(tensors: dict[str, Tensor], path: Path) -> None:
 
 def fill_disk_at(patch: pytest.MonkeyPatch, name: str) -> None:
     """Let the write of the file of this name fail half-way, as on a full disk."""
-    save_tensors = checkpoints.save_file
+    save_tensors = safetensors.torch.save_file
 
     def failing_save(tensors: dict[str, Tensor], path: Path) -> None:
         if name not in path.name:
-            return save_tensors(tensors, path)
+            save_tensors(tensors, path)
+            return
         write_half(tensors, path)
         raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 

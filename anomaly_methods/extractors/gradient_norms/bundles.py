@@ -2,89 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from torch import Tensor
 
+from anomaly_methods.extractors.gradient_norms.graph import bits_of
+from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient, Stack
+from anomaly_methods.extractors.gradient_norms.programs import Compiled, Program, compiled
 from anomaly_methods.extractors.gradient_norms.pull_back import pull_back
 
-__all__ = ["Bundle", "bundles_of"]
+__all__ = ["Bundle", "bundles_of", "pulled_back"]
 
 Key = TypeVar("Key", bound=Hashable)
+Found = Iterator[tuple[int, PerGroupGradient]]  # id of a parameter, its gradient
 
-_LARGE = 1 << 16  # numbers in one root; smaller bundles wait and are pulled back in one go
+# Numbers of gradients that are pulled back at a time: those that stay in a processor's cache. Bundles of less
+# wait for the end of the backward pass, for others of the same structure.
+_AT_A_TIME = 1 << 18
 
 
 class Bundle:
     """Roots that share parameters with each other and with no other root.
 
     Args:
-        parameters: that the roots are computed from.
-        expected: how many gradients will come.
-        is_large: whether it should be done with as soon as they have.
+        leaves: the parameters that they are computed from, as in `Graph`.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], expected: int, *, is_large: bool) -> None:
-        self._parameters = {id(parameter): parameter for parameter in parameters}
-        self._expected = expected
-        self.is_large = is_large
-        self.is_done = False
-        self._roots: list[Tensor] = []
-        self._gradients: list[Tensor] = []
-
-    @classmethod
-    def joined(cls, bundles: Iterable[Bundle]) -> Bundle:
-        """Return one bundle of what several have collected."""
-        whole = cls((), 0, is_large=False)
-        for bundle in bundles:
-            whole._parameters |= bundle._parameters
-            whole._roots += bundle._roots
-            whole._gradients += bundle._gradients
-        return whole
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all gradients are there."""
-        return len(self._roots) == self._expected
+    def __init__(self, leaves: int) -> None:
+        self.leaves = leaves
+        self.expected = 0  # how many gradients will come
+        self.roots: list[Tensor] = []
+        self.gradients: list[Tensor] = []
 
     def add(self, root: Tensor, gradient: Tensor) -> None:
         """Take in the gradient of one root, (groups, *root.shape)."""
-        self._roots.append(root)
-        self._gradients.append(gradient)
+        self.roots.append(root)
+        self.gradients.append(gradient)
 
-    def gradients(self) -> dict[int, Tensor]:
-        """Pull back and return {id of parameter: (groups, *shape)}."""
-        self.is_done = True
-        if not self._roots or not self._parameters:
-            return {}
-        found = pull_back(self._roots, self._gradients, list(self._parameters.values()))
-        self._roots, self._gradients = [], []
-        return dict(zip(self._parameters, found, strict=True))
+    def taken(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return roots and gradients, and be empty."""
+        taken = self.roots, self.gradients
+        self.roots, self.gradients = [], []
+        return taken
+
+    @property
+    def size(self) -> int:
+        """How many numbers its gradients have."""
+        return sum(gradient.numel() for gradient in self.gradients)
+
+    @property
+    def should_not_wait(self) -> bool:
+        """Whether it is large, and all gradients are there."""
+        return len(self.roots) == self.expected and self.size > _AT_A_TIME
 
 
-def bundles_of(roots: Mapping[Key, tuple[Tensor, list[Tensor]]]) -> dict[Key, Bundle]:
-    """Sort uses into bundles.
+def pulled_back(bundles: Iterable[Bundle], parameters: Mapping[int, Tensor]) -> Found:
+    """Pull back what the bundles hold, and empty them.
 
     Args:
-        roots: use -> (root, the parameters it is computed from).
+        bundles: that need not have all their gradients.
+        parameters: those whose gradients are wanted, with their bits in `Graph`.
     """
-    members: dict[int, list[Key]] = {}  # parameter -> uses of its bundle; one list object for each bundle
-    for key, (_, parameters) in roots.items():
-        joined = {id(members[id(p)]): members[id(p)] for p in parameters if id(p) in members}
-        uses = [key, *(use for part in joined.values() for use in part)]
-        for owner in {id(p) for use in uses for p in roots[use][1]}:
-            members[owner] = uses
-    return {
-        use: bundle for uses in _distinct(members.values()) for use, bundle in _bundle(uses, roots).items()
-    }
+    together: dict[Program, list[tuple[Compiled, Bundle]]] = {}
+    others = Bundle(0)
+    for bundle in bundles:
+        graph = compiled(bundle.roots)
+        if graph is not None:
+            together.setdefault(graph.program, []).append((graph, bundle))
+            continue
+        others.leaves |= bundle.leaves
+        roots, gradients = bundle.taken()
+        others.roots += roots
+        others.gradients += gradients
+    for program, members in together.items():
+        count = max(1, _AT_A_TIME // members[0][1].size)
+        for start in range(0, len(members), count):
+            yield from _run(program, members[start : start + count])
+    yield from _by_autograd(others, [parameters[bit] for bit in bits_of(others.leaves)])
 
 
-def _bundle(uses: list[Key], roots: Mapping[Key, tuple[Tensor, list[Tensor]]]) -> dict[Key, Bundle]:
-    parameters = [parameter for use in uses for parameter in roots[use][1]]
-    is_large = max(roots[use][0].numel() for use in uses) >= _LARGE
-    return dict.fromkeys(uses, Bundle(parameters, len(uses), is_large=is_large))
+def _run(program: Program, members: Sequence[tuple[Compiled, Bundle]]) -> Found:
+    found = program.run([graph.saved for graph, _ in members], [bundle.taken()[1] for _, bundle in members])
+    for number, gradients in enumerate(found):
+        stack = Stack(gradients)
+        for place, (graph, _) in enumerate(members):
+            yield graph.parameters[number], stack.gradient(place)
 
 
-def _distinct(lists: Iterable[list[Key]]) -> Iterable[list[Key]]:
-    return {id(found): found for found in lists}.values()
+def _by_autograd(bundle: Bundle, parameters: list[Tensor]) -> Found:
+    if not bundle.roots or not parameters:
+        return
+    found = pull_back(bundle.roots, bundle.gradients, parameters)
+    for parameter, gradient in zip(parameters, found, strict=True):
+        yield id(parameter), DenseGradient(gradient)
+
+
+def bundles_of(leaves: Mapping[Key, int]) -> dict[Key, Bundle]:
+    """Sort roots into bundles.
+
+    Args:
+        leaves: root -> the parameters that it is computed from, as in `Graph`; without any, it has no bundle.
+    """
+    whole_of: dict[int, int] = {}  # parameter -> all parameters of its bundle
+    for behind in leaves.values():
+        whole = behind
+        for bit in bits_of(behind):
+            whole |= whole_of.get(bit, 0)
+        whole_of.update(dict.fromkeys(bits_of(whole), whole))
+    bundles: dict[int, Bundle] = {}
+    found: dict[Key, Bundle] = {}
+    for key, behind in leaves.items():
+        if behind:
+            whole = whole_of[behind & -behind]
+            found[key] = bundles.setdefault(whole, Bundle(whole))
+            found[key].expected += 1
+    return found

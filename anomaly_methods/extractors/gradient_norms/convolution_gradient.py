@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.outer_sum import Layout, OuterSum
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient
-from anomaly_methods.extractors.gradient_norms.windows import by_group, positions, windows
+from anomaly_methods.extractors.gradient_norms.windows import Windows, by_group, positions
 
 __all__ = ["Convolution", "convolution_gradient"]
 
@@ -35,24 +36,24 @@ class Convolution:
         """Its sides."""
         return self.shape[2:]
 
-    def turned(self) -> Convolution | None:
-        """Return the settings that gather windows of the output's gradient instead, where there are any."""
+    @property
+    def has_sides(self) -> bool:
+        """Whether there is more than one value under the kernel."""
+        return max(self.kernel, default=1) > 1
+
+    @cached_property
+    def windows(self) -> Windows:
+        """The values of the wide side that meet one of the narrow side."""
+        return Windows(self.kernel, self.stride, self.padding, self.dilation)
+
+    @cached_property
+    def turned_windows(self) -> Windows | None:
+        """The values of the narrow side that meet one of the wide side, with the kernel turned round."""
         reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel, strict=True)]
         padding = tuple((r - a, r - b) for r, (a, b) in zip(reach, self.padding, strict=True))
-        if max(self.stride) > 1 or min(map(min, padding)) < 0:
+        if max(self.stride, default=1) > 1 or min(map(min, padding), default=0) < 0:
             return None
-        return Convolution(self.shape, self.stride, padding, self.dilation, self.channel_groups)
-
-    def windows_of(self, x: Tensor, counts: tuple[int, ...]) -> Tensor:
-        """Gather (B, P, kernel * C)."""
-        return windows(
-            x,
-            self.kernel,
-            counts=counts,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-        )
+        return Windows(self.kernel, self.stride, padding, self.dilation)
 
 
 def convolution_gradient(
@@ -75,16 +76,13 @@ def convolution_gradient(
     """
     if convolution.channel_groups > 1:
         return _in_channel_groups(wide, narrow, convolution, groups)
-    turned = (
-        convolution.turned()
-        if narrow.shape[1] < wide.shape[1] and max(convolution.kernel, default=1) > 1
-        else None
-    )
-    if turned is not None:
-        left, right = turned.windows_of(narrow, tuple(wide.shape[2:])), positions(wide)
+    turned = convolution.turned_windows
+    if turned is not None and narrow.shape[1] < wide.shape[1] and convolution.has_sides:
+        left, right = turned.of(narrow, tuple(wide.shape[2:])), positions(wide)
+        layout = Layout(convolution.shape, windows_on_rows=True)
     else:
-        left, right = positions(narrow), convolution.windows_of(wide, tuple(narrow.shape[2:]))
-    layout = Layout(convolution.shape, windows_on_rows=turned is not None)
+        left, right = positions(narrow), convolution.windows.of(wide, tuple(narrow.shape[2:]))
+        layout = Layout(convolution.shape)
     return OuterSum(by_group(left, groups), by_group(right, groups), layout, row_products)
 
 
@@ -93,7 +91,7 @@ def _in_channel_groups(wide: Tensor, narrow: Tensor, convolution: Convolution, g
     outputs, inputs, *kernel = convolution.shape
     parts = convolution.channel_groups
     left = by_group(positions(narrow), groups).unflatten(2, (parts, outputs // parts))
-    right = by_group(convolution.windows_of(wide, tuple(narrow.shape[2:])), groups)
+    right = by_group(convolution.windows.of(wide, tuple(narrow.shape[2:])), groups)
     right = right.unflatten(2, (-1, parts, inputs))
     gradient = torch.einsum("gpcn,gpkci->gcnik", left, right)
     return DenseGradient(gradient.reshape(groups, outputs, inputs, *kernel))

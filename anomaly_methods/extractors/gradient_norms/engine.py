@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.base import require_shape
 from anomaly_methods.extractors.gradient_norms.fallback import fallback_measured, say_once
-from anomaly_methods.extractors.gradient_norms.graph import Leaves
-from anomaly_methods.extractors.gradient_norms.kinds import Kind
+from anomaly_methods.extractors.gradient_norms.garbage import collection_paused
+from anomaly_methods.extractors.gradient_norms.graph import Graph, bits_of
 from anomaly_methods.extractors.gradient_norms.measures import Measure, Visitor, squared_norm, visiting
 from anomaly_methods.extractors.gradient_norms.parameters import group_count, trainable_parameters
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
@@ -21,6 +23,7 @@ from models.base import GenerativeModel
 
 __all__ = ["covered_squared_norms", "squared_gradient_norms", "visit_gradients"]
 
+_FEW_NUMBERS = 1 << 20  # of all gradients of a batch, which take less time to form than a pass that avoids it
 _NUMBERS_AT_A_TIME = 1 << 25  # of the gradients of one tensor, which a visitor sees at once
 
 
@@ -50,7 +53,7 @@ def squared_gradient_norms(
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
         Detection (Dauncey et al., 2024).
     """
-    return _measured(model, x, group_size, squared_norm, apart)
+    return _measured(_Job(model, x, group_size, squared_norm, apart))
 
 
 def visit_gradients(
@@ -77,7 +80,7 @@ def visit_gradients(
     group_count(len(x), group_size)
     largest = max(parameter.numel() for parameter in trainable_parameters(model).values())
     pieces = x.split(max(1, _NUMBERS_AT_A_TIME // largest) * group_size)
-    found = [_measured(model, piece, group_size, visiting(visitor), apart) for piece in pieces]
+    found = [_measured(_Job(model, piece, group_size, visiting(visitor), apart)) for piece in pieces]
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
@@ -85,47 +88,74 @@ def covered_squared_norms(
     model: GenerativeModel, x: Tensor, group_size: int = 1
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Compute what the rules cover; return it, and {parameter name: why not} of the rest."""
-    return _covered(model, x, group_size, squared_norm, ())
+    return _covered(_Job(model, x, group_size, squared_norm))
 
 
-def _measured(
-    model: GenerativeModel, x: Tensor, group_size: int, measure: Measure, apart: Collection[str]
-) -> dict[str, Tensor]:
-    found, uncovered = _covered(model, x, group_size, measure, apart)
+@dataclass(frozen=True)
+class _Job:
+    """What is to be measured: the gradients of a batch in groups, except for some left to the fallback."""
+
+    model: GenerativeModel
+    x: Tensor
+    group_size: int
+    measure: Measure
+    apart: Collection[str] = ()
+
+    @cached_property
+    def parameters(self) -> dict[str, Tensor]:
+        """All parameters of the model, by name."""
+        return trainable_parameters(self.model)
+
+    @cached_property
+    def groups(self) -> int:
+        """How many there are."""
+        return group_count(len(self.x), self.group_size)
+
+
+def _measured(job: _Job) -> dict[str, Tensor]:
+    found, uncovered = _covered(job)
     if uncovered:
-        _say(model, uncovered)
-    if others := [*uncovered, *(name for name in apart if name not in uncovered)]:
-        found |= fallback_measured(model, x, group_size, others, measure)
-    return {name: found[name] for name in trainable_parameters(model)}
+        _say(job.model, uncovered)
+    if others := [name for name in job.parameters if name not in found]:
+        found |= fallback_measured(job.model, job.x, job.group_size, others, job.measure)
+    return {name: found[name] for name in job.parameters}
 
 
+@collection_paused()
 @torch.inference_mode(mode=False)
 @torch.enable_grad()
-def _covered(
-    model: GenerativeModel, x: Tensor, group_size: int, measure: Measure, apart: Collection[str]
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Measure what the rules cover and is not to be left apart; return it, and why they do not the rest."""
-    groups = group_count(len(x), group_size)
-    parameters = trainable_parameters(model)
-    trace = Trace(len(x), groups, list(parameters.values()), x.device)
+def _covered(job: _Job) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Measure what the rules cover and is not to be left apart; return it, and why they do not the rest.
+
+    Nothing is measured where the fallback has to run anyway and is the cheaper for all.
+    """
+    trace = Trace(len(job.x), job.groups, list(job.parameters.values()), job.x.device)
     try:
-        log_prob = _traced(model, x, trace)
+        log_prob = _traced(job.model, job.x, trace)
     except UntraceableError as reason:
-        return {}, dict.fromkeys(parameters, str(reason))
-    reasons = _uncovered(trace, log_prob)
-    uncovered = {
-        name: reasons[id(parameter)] for name, parameter in parameters.items() if id(parameter) in reasons
-    }
-    wanted = {n: parameter for n, parameter in parameters.items() if n not in uncovered and n not in apart}
-    plan = Plan(trace, wanted, measure)
+        return {}, dict.fromkeys(job.parameters, str(reason))
+    graph = Graph(job.parameters.values())
+    reasons = _uncovered(trace, graph, log_prob)
+    bits = {name: graph.leaves(parameter) for name, parameter in job.parameters.items()}
+    uncovered = {name: reasons[bit] for name, bit in bits.items() if bit in reasons}
+    if (uncovered or job.apart) and _fallback_is_cheaper(job):
+        return {}, uncovered
+    left_out = {*uncovered, *job.apart}
+    wanted = {name: parameter for name, parameter in job.parameters.items() if name not in left_out}
+    plan = Plan(trace, graph, wanted, job.measure)
     trace.deliver = plan.deliver
     if log_prob.requires_grad:
-        torch.autograd.grad(log_prob, trace.anchor, torch.ones_like(log_prob), allow_unused=True)
+        trace.run_backward(log_prob)
     found = plan.measured()
     for name, parameter in wanted.items():
         if name not in found:
-            found[name] = measure(name, _zeros(parameter, groups), None)
+            found[name] = job.measure(name, _zeros(parameter, job.groups), None)
     return found, uncovered
+
+
+def _fallback_is_cheaper(job: _Job) -> bool:
+    """Whether the fallback, if some tensors need it, should give all: its pass then takes hardly longer."""
+    return job.groups * sum(parameter.numel() for parameter in job.parameters.values()) <= _FEW_NUMBERS
 
 
 def _zeros(parameter: Tensor, groups: int) -> DenseGradient:
@@ -136,7 +166,7 @@ def _zeros(parameter: Tensor, groups: int) -> DenseGradient:
 def _traced(model: GenerativeModel, x: Tensor, trace: Trace) -> Tensor:
     """Run log_prob on the images, with every use of a parameter noted."""
     images = x.clone() if x.is_inference() else x.detach()
-    trace.kinds.mark(images, Kind.SAMPLE)
+    trace.kinds.mark_images(images)
     with Tracing(trace):
         log_prob = model.log_prob(images)
         require_shape(log_prob, (len(images),), "log_prob")
@@ -144,13 +174,12 @@ def _traced(model: GenerativeModel, x: Tensor, trace: Trace) -> Tensor:
         return log_prob + images.new_zeros(len(images))
 
 
-def _uncovered(trace: Trace, log_prob: Tensor) -> dict[int, str]:
-    """Return {id of parameter: why no rule covers it}."""
-    leaves = Leaves()
-    reasons = {key: reason for root, reason in trace.uncovered for key in leaves.of(root)}
+def _uncovered(trace: Trace, graph: Graph, log_prob: Tensor) -> dict[int, str]:
+    """Return {parameter, as in the graph: why no rule covers it}."""
+    reasons = {bit: reason for root, reason in trace.uncovered for bit in bits_of(graph.leaves(root))}
     # Cut off wherever a rule applies, the graph must lead to no parameter any more.
-    unseen = dict.fromkeys(leaves.of(log_prob), "a function that cannot be watched uses it")
-    return unseen | reasons
+    unseen = bits_of(graph.leaves(log_prob))
+    return dict.fromkeys(unseen, "a function that cannot be watched uses it") | reasons
 
 
 def _say(model: GenerativeModel, uncovered: dict[str, str]) -> None:

@@ -1,50 +1,65 @@
-"""Which parameters a tensor's autograd graph leads to."""
+"""Which parameters the autograd graph of a tensor leads to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Leaves"]
+__all__ = ["Graph", "bits_of"]
 
 
-class Leaves:
-    """Finds the leaves of graphs; parts that several tensors share are walked once.
+class Graph:
+    """What lies behind tensors, back to the parameters; parts that several of them share are walked once.
 
-    Tensors must stay alive while it is used.
+    A set of parameters is one number, with a bit for each: there are thousands of nodes, and a container for
+    every one of them would keep Python's garbage collector busy.
+
+    Args:
+        parameters: the tensors to look for.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[Any, dict[int, Tensor]] = {}
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        self._bits = {id(parameter): 1 << place for place, parameter in enumerate(parameters)}
+        self._known: dict[Any, int] = {}
 
-    def of(self, tensor: Tensor) -> dict[int, Tensor]:
-        """Return {id: leaf} of all leaves that require a gradient and that `tensor` is computed from."""
+    def leaves(self, tensor: Tensor) -> int:
+        """Return the parameters that `tensor` is computed from; it must stay alive while this is used."""
         if tensor.grad_fn is None:
-            return {id(tensor): tensor} if tensor.requires_grad else {}
+            return self._bits.get(id(tensor), 0)
         return self._behind(tensor.grad_fn)
 
-    def _behind(self, start: Any) -> dict[int, Tensor]:
-        stack = [start]
+    def _behind(self, start: Any) -> int:
+        known, stack = self._known, [start]
         while stack:
             node = stack[-1]
-            if node in self._known:
+            if node in known:
                 stack.pop()
                 continue
-            before = [function for function, _ in node.next_functions if function is not None]
-            missing = [function for function in before if function not in self._known]
-            if missing:
-                stack += missing
-                continue
-            stack.pop()
-            self._known[node] = _merged(node, [self._known[function] for function in before])
-        return self._known[start]
+            found, is_complete = 0, True
+            for function, _ in node.next_functions:
+                if function is None:
+                    continue
+                behind = known.get(function)
+                if behind is None:
+                    stack.append(function)
+                    is_complete = False
+                else:
+                    found |= behind
+            if is_complete:
+                stack.pop()
+                known[node] = found | self._own(node)
+        return known[start]
+
+    def _own(self, node: Any) -> int:
+        """Return the parameter whose gradient this node accumulates, if it is one of that kind."""
+        return 0 if node.next_functions else self._bits.get(id(getattr(node, "variable", None)), 0)
 
 
-def _merged(node: Any, before: list[dict[int, Tensor]]) -> dict[int, Tensor]:
-    leaf = getattr(node, "variable", None)
-    if isinstance(leaf, Tensor):
-        return {id(leaf): leaf}
-    if len(before) == 1:
-        return before[0]
-    return {key: value for leaves in before for key, value in leaves.items()}
+def bits_of(number: int) -> Iterator[int]:
+    """Yield the bits that are set, as numbers with one bit each."""
+    while number:
+        lowest = number & -number
+        yield lowest
+        number ^= lowest

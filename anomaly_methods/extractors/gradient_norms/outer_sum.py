@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
+from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient, squared_norms
+from anomaly_methods.extractors.gradient_norms.products import (
+    gram_is_cheaper,
+    squared_norm_by_gram,
+    sum_of_outer_products,
+)
 
 __all__ = ["Layout", "OuterSum"]
 
@@ -31,7 +35,7 @@ class Layout:
 
     def to_matrix(self, weight: Tensor) -> Tensor:
         """Write a weight as a matrix."""
-        taps = weight.flatten(2)
+        taps = weight.reshape(*weight.shape[:2], -1)
         if self.windows_on_rows:
             return taps.flip(2).permute(2, 0, 1).flatten(0, 1)
         return taps.transpose(1, 2).flatten(1)
@@ -46,20 +50,9 @@ class Layout:
         weights: Tensor = taps.reshape(groups, outputs, inputs, *kernel)
         return weights
 
-    @property
-    def taps(self) -> int:
-        """Points of the kernel."""
-        return math.prod(self.shape[2:])
-
-    def rows(self, per_output: Tensor) -> Tensor:
-        """Repeat one number per output (N,) for all rows of the matrix that belong to it."""
-        return per_output.repeat(self.taps) if self.windows_on_rows else per_output
-
-    def outputs(self, per_row: Tensor) -> Tensor:
-        """Sum (groups, rows) over the rows that belong to each output: (groups, N)."""
-        if not self.windows_on_rows:
-            return per_row
-        return per_row.reshape(len(per_row), self.taps, self.shape[0]).sum(dim=1)
+    def by_output(self, values: Tensor) -> Tensor:
+        """Write (..., rows) as (..., N), or as (..., taps, N) where each output has several rows."""
+        return values.unflatten(-1, (-1, self.shape[0])) if self.windows_on_rows else values
 
 
 class OuterSum(PerGroupGradient):
@@ -98,12 +91,11 @@ class OuterSum(PerGroupGradient):
         return self._layout.from_matrix(self._matrix())
 
     def squared_norm(self, scale: Tensor | None = None) -> Tensor:
-        rows = None if scale is None else self._layout.rows(scale)
-        if self._formed is None and self._few_positions():
-            return self._squared_norm_by_gram(rows)
-        norms: Tensor = torch.linalg.vector_norm(self._matrix(), dim=2).double()
-        scaled = norms if rows is None else norms * rows.double()
-        return scaled.square().sum(dim=1)
+        if self._formed is None and gram_is_cheaper(self._left, self._right):
+            left = self._left if scale is None else self._scaled(self._left, scale)
+            return squared_norm_by_gram(left, self._right)
+        norms = torch.linalg.vector_norm(self._matrix(), dim=2)
+        return squared_norms(norms if scale is None else self._scaled(norms, scale))
 
     def row_products(self, weight: Tensor) -> Tensor:
         if self._formed is None and self._known_row_products is not None:
@@ -111,24 +103,15 @@ class OuterSum(PerGroupGradient):
             if products is not None:
                 return products
         # In place, for the matrices are large; they are not asked for again.
-        products = self._matrix().mul_(self._layout.to_matrix(weight))
+        products = self._layout.by_output(self._matrix().mul_(self._layout.to_matrix(weight)).sum(dim=2))
         self._formed = None
-        return self._layout.outputs(products.sum(dim=2))
+        return products.sum(dim=1) if self._layout.windows_on_rows else products
 
     def _matrix(self) -> Tensor:
         if self._formed is None:
-            self._formed = torch.bmm(self._left.transpose(1, 2), self._right)
+            self._formed = sum_of_outer_products(self._left, self._right)
         return self._formed
 
-    def _few_positions(self) -> bool:
-        positions, rows, columns = self._left.shape[1], self._left.shape[2], self._right.shape[2]
-        return positions * (rows + columns) < rows * columns
-
-    def _squared_norm_by_gram(self, rows: Tensor | None) -> Tensor:
-        left = self._left if rows is None else self._left * rows
-        products: Tensor = _gram(left) * _gram(self._right)
-        return products.double().sum(dim=(1, 2))
-
-
-def _gram(vectors: Tensor) -> Tensor:
-    return torch.bmm(vectors, vectors.transpose(1, 2))
+    def _scaled(self, values: Tensor, scale: Tensor) -> Tensor:
+        """Scale (..., rows) by one number per output."""
+        return (self._layout.by_output(values) * scale).reshape(values.shape)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor
 
-from anomaly_methods.extractors.gradient_norms.bundles import Bundle, bundles_of
-from anomaly_methods.extractors.gradient_norms.graph import Leaves
+from anomaly_methods.extractors.gradient_norms.bundles import Bundle, bundles_of, pulled_back
+from anomaly_methods.extractors.gradient_norms.graph import Graph
 from anomaly_methods.extractors.gradient_norms.measures import Measure
-from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient
+from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
 from anomaly_methods.extractors.gradient_norms.trace import Trace, Use
 
 __all__ = ["Plan"]
@@ -25,29 +25,26 @@ class Plan:
 
     Args:
         trace: of the forward pass.
+        graph: of all parameters of the model.
         wanted: the parameters to measure, by name.
         measure: what to take of the gradients of one parameter.
     """
 
-    def __init__(self, trace: Trace, wanted: Mapping[str, Tensor], measure: Measure) -> None:
+    def __init__(self, trace: Trace, graph: Graph, wanted: Mapping[str, Tensor], measure: Measure) -> None:
         self._found: dict[str, Tensor] = {}
         self._measure = measure
         self._names = {id(parameter): name for name, parameter in wanted.items()}
-        wanted_ids = self._names.keys()
-        leaves = Leaves()
-        counts = Counter(leaf for use in trace.uses for leaf in leaves.of(use.root))
-        self._direct: dict[Use, Tensor] = {}
-        for use in trace.uses:
-            parameter = _single_parameter(use, counts, leaves)
-            if parameter is not None and id(parameter) in wanted_ids:
-                self._direct[use] = parameter
+        self._wanted = {graph.leaves(parameter): parameter for parameter in wanted.values()}
+        all_wanted = sum(self._wanted)
+        alone = _in_one_of([graph.leaves(use.root) for use in trace.uses]) & all_wanted
+        self._direct = {
+            use: parameter
+            for use in trace.uses
+            if (parameter := _single_parameter(use, graph)) is not None and graph.leaves(parameter) & alone
+        }
         roots = {use: self._root_to_pull_back(use) for use in trace.uses}
         self._bundles: dict[Use, Bundle] = bundles_of(
-            {
-                use: (root, [leaf for key, leaf in leaves.of(root).items() if key in wanted_ids])
-                for use, root in roots.items()
-                if root is not None
-            }
+            {use: graph.leaves(root) & all_wanted for use, root in roots.items() if root is not None}
         )
 
     def deliver(self, use: Use, gradient: PerGroupGradient) -> None:
@@ -55,7 +52,7 @@ class Plan:
         parameter, bundle = self._direct.get(use), self._bundles.get(use)
         if parameter is None:
             if bundle is not None:
-                bundle.add(use.root, gradient.full())
+                self._add(bundle, use.root, gradient.full())
         elif use.product is None:
             self._take(id(parameter), gradient)
         else:
@@ -63,19 +60,24 @@ class Plan:
             self._take(id(parameter), gradient, factor.detach().flatten())
             if bundle is not None:
                 products = gradient.row_products(parameter.detach())
-                bundle.add(factor, products.reshape(len(products), *factor.shape))
-        if bundle is not None and bundle.is_large and bundle.is_complete:
-            self._take_all(bundle)
+                self._add(bundle, factor, products.reshape(len(products), *factor.shape))
 
+    @torch.no_grad()
     def measured(self) -> dict[str, Tensor]:
         """Return {name: (groups,)} of what any image reached, after the backward pass."""
-        rest = [bundle for bundle in dict.fromkeys(self._bundles.values()) if not bundle.is_done]
-        self._take_all(Bundle.joined(rest))
+        bundles = dict.fromkeys(self._bundles.values())
+        self._take_all(bundle for bundle in bundles if bundle.roots)
         return self._found
 
-    def _take_all(self, bundle: Bundle) -> None:
-        for key, gradient in bundle.gradients().items():
-            self._take(key, DenseGradient(gradient))
+    def _add(self, bundle: Bundle, root: Tensor, gradient: Tensor) -> None:
+        bundle.add(root, gradient)
+        if bundle.should_not_wait:
+            self._take_all([bundle])
+
+    def _take_all(self, bundles: Iterable[Bundle]) -> None:
+        for key, gradient in pulled_back(bundles, self._wanted):
+            if key in self._names:
+                self._take(key, gradient)
 
     def _take(self, key: int, gradient: PerGroupGradient, scale: Tensor | None = None) -> None:
         name = self._names[key]
@@ -89,10 +91,17 @@ class Plan:
         return use.product.factor
 
 
-def _single_parameter(use: Use, counts: Counter[int], leaves: Leaves) -> Tensor | None:
-    """Return the parameter whose gradient this use alone gives, up to a factor per row."""
+def _in_one_of(sets: list[int]) -> int:
+    """Return what is in exactly one of the sets."""
+    once = twice = 0
+    for one in sets:
+        once, twice = once | one, twice | (once & one)
+    return once & ~twice
+
+
+def _single_parameter(use: Use, graph: Graph) -> Tensor | None:
+    """Return the parameter whose gradient this use gives, up to a factor per row, if there is one."""
     if use.product is None:
-        return use.root if use.root.is_leaf and counts[id(use.root)] == 1 else None
+        return use.root if use.root.is_leaf else None
     parameter = use.product.parameter
-    is_alone = counts[id(parameter)] == 1 and id(parameter) not in leaves.of(use.product.factor)
-    return parameter if is_alone else None
+    return None if graph.leaves(parameter) & graph.leaves(use.product.factor) else parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from anomaly_methods.extractors.gradient_norms.calls import Call
@@ -11,6 +12,7 @@ from anomaly_methods.extractors.gradient_norms.tap import Tap
 __all__ = ["convolution", "linear"]
 
 _PLAIN = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+_OPTIONS = (("stride", 1), ("padding", 0), ("dilation", 1), ("groups", 1))
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 
 
@@ -18,7 +20,8 @@ def convolution(call: Call) -> Any:
     """Run a convolution and tap its output."""
     transposed = call.name.startswith("conv_transpose")
     arguments = call.arguments(_TRANSPOSED if transposed else _PLAIN)
-    settings = _settings(arguments)
+    options = [arguments.get(name, usual) for name, usual in _OPTIONS]
+    settings = _settings(tuple(arguments["weight"].shape), *map(_frozen, options))
     return _tapped(call, arguments, settings, transposed=transposed, channel=1)
 
 
@@ -50,17 +53,27 @@ def _tapped(
     return result
 
 
-def _settings(arguments: dict[str, Any]) -> Convolution:
-    shape = tuple(arguments["weight"].shape)
+@lru_cache(maxsize=1024)
+def _settings(
+    shape: tuple[int, ...],
+    stride: int | tuple[int, ...],
+    padding: str | int | tuple[int, ...],
+    dilation: int | tuple[int, ...],
+    channel_groups: int,
+) -> Convolution:
     sides = len(shape) - 2
-    dilation = _per_side(arguments.get("dilation", 1), sides)
+    dilations = _per_side(dilation, sides)
     return Convolution(
         shape=shape,
-        stride=_per_side(arguments.get("stride", 1), sides),
-        padding=_padding(arguments.get("padding", 0), shape[2:], dilation),
-        dilation=dilation,
-        channel_groups=arguments.get("groups", 1),
+        stride=_per_side(stride, sides),
+        padding=_padding(padding, shape[2:], dilations),
+        dilation=dilations,
+        channel_groups=channel_groups,
     )
+
+
+def _frozen(option: Any) -> Any:
+    return tuple(option) if isinstance(option, list) else option
 
 
 def _padding(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from anomaly_methods.extractors.gradient_norms.calls import Call
 from anomaly_methods.extractors.gradient_norms.kinds import Kind, tensors_in
 from anomaly_methods.extractors.gradient_norms.parameters import groups_of
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
-from anomaly_methods.extractors.gradient_norms.trace import Trace
+from anomaly_methods.extractors.gradient_norms.trace import Trace, Use
 
 __all__ = ["ELEMENTWISE", "elementwise"]
 
@@ -61,50 +62,56 @@ def elementwise(call: Call) -> Any:
 
     The gradient of the copies is what broadcasting would have summed.
     """
-    tensors = tensors_in((call.args, call.kwargs))
-    shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
+    tensors, kinds = tensors_in((call.args, call.kwargs)), call.trace.kinds
+    shape = _common_shape(tensors)
     if not _rows_are_images(call.trace, tensors, shape):
         return call.give_up(f"{call.name} meets images that are not the rows of a batch")
-    copies = [_copies(call.trace, root, shape) for root in call.roots]
-    if any(copy is None for copy in copies):
-        return call.give_up(f"{call.name} meets a parameter with rows of its own")
-    by_root = {id(root): copy for root, copy in zip(call.roots, copies, strict=True) if copy is not None}
-    return call.run(lambda root: by_root[id(root)])
+    copies: dict[int, Tensor] = {}
+    for root in filter(kinds.is_root, tensors):
+        copy = _copies(call.trace, root, shape)
+        if copy is None:
+            return call.give_up(f"{call.name} meets a parameter with rows of its own")
+        copies[id(root)] = copy
+    return call.run_replaced(lambda root: copies[id(root)])
 
 
-def _rows_are_images(trace: Trace, tensors: list[Tensor], shape: torch.Size) -> bool:
+def _common_shape(tensors: list[Tensor]) -> tuple[int, ...]:
+    """Return the shape that the tensors are broadcast to."""
+    sides = zip_longest(*(reversed(tensor.shape) for tensor in tensors), fillvalue=1)
+    return tuple(reversed([max(side) for side in sides]))
+
+
+def _rows_are_images(trace: Trace, tensors: list[Tensor], shape: tuple[int, ...]) -> bool:
     """Whether the first dimension of the result is that of the images, each with equally many rows."""
-    samples = [tensor for tensor in tensors if trace.kinds.of(tensor) is Kind.SAMPLE]
     return len(shape) > 0 and all(
         tensor.dim() == len(shape) and tensor.shape[0] == shape[0] and shape[0] % trace.images == 0
-        for tensor in samples
+        for tensor in tensors
+        if trace.kinds.of(tensor) is Kind.SAMPLE
     )
 
 
-def _copies(trace: Trace, root: Tensor, shape: torch.Size) -> Tensor | None:
+def _copies(trace: Trace, root: Tensor, shape: tuple[int, ...]) -> Tensor | None:
     """Return the root with its own copy for every row of `shape`, or None where it cannot be."""
     source, rows = trace.source(root), shape[0]
-    missing = len(shape) - source.dim()
-    values = source.detach().reshape(*([1] * missing), *source.shape)
-    use, groups = trace.use(source), trace.groups
+    values, missing = source.detach(), len(shape) - source.dim()
+    if missing:
+        values = values.reshape(*([1] * missing), *source.shape)
     if values.shape[0] == 1:
-        return trace.copies(values, rows, _summed(trace, use, source.shape))
+        return trace.copies(values, rows, partial(_deliver_summed, trace, trace.use(source)))
     if values.shape[0] == rows:
-        return trace.copies(values, rows, lambda g: trace.deliver(use, DenseGradient(_own_rows(g, groups))))
+        return trace.copies(values, rows, partial(_deliver_own_rows, trace, trace.use(source)))
     return None
 
 
-def _summed(trace: Trace, use: Any, shape: torch.Size) -> Callable[[Tensor], None]:
-    def deliver(gradient: Tensor) -> None:
-        per_group = groups_of(gradient, trace.groups).reshape(trace.groups, *shape)
-        trace.deliver(use, DenseGradient(per_group))
-
-    return deliver
+def _deliver_summed(trace: Trace, use: Use, gradient: Tensor) -> None:
+    per_group = groups_of(gradient, trace.groups).reshape(trace.groups, *use.root.shape)
+    trace.deliver(use, DenseGradient(per_group))
 
 
-def _own_rows(gradient: Tensor, groups: int) -> Tensor:
-    """Return (groups, rows, ...): for each group the gradient of its own rows, and zeros."""
-    rows = len(gradient)
+def _deliver_own_rows(trace: Trace, use: Use, gradient: Tensor) -> None:
+    """Deliver (groups, rows, ...): for each group the gradient of its own rows, and zeros."""
+    rows, groups = len(gradient), trace.groups
     owner = torch.arange(rows, device=gradient.device) // (rows // groups)
     own = owner == torch.arange(groups, device=gradient.device)[:, None]
-    return torch.where(own.reshape(groups, rows, *(1 for _ in gradient.shape[1:])), gradient, 0)
+    own = own.reshape(groups, rows, *(1 for _ in gradient.shape[1:]))
+    trace.deliver(use, DenseGradient(torch.where(own, gradient, 0)))

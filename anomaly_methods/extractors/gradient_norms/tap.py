@@ -67,8 +67,8 @@ class Tap:
         output, self._output = self._output, None
         image, gradient = self._with_channels_second(image), self._with_channels_second(gradient)
         if self._bias is not None:
-            total = gradient.flatten(2).sum(dim=2)
-            self._trace.deliver(self._bias, DenseGradient(groups_of(total, self._trace.groups)))
+            total = groups_of(gradient.flatten(2).sum(dim=2), self._trace.groups)
+            self._trace.deliver(self._bias, DenseGradient(total))
         if self._weight is not None:
             wide, narrow = (gradient, image) if self._transposed else (image, gradient)
             known = None if output is None else partial(self._row_products, output, gradient)

@@ -8,19 +8,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from anomaly_methods.extractors.gradient_norms.kinds import Kinds
 from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
 
 __all__ = ["KeptOutput", "Product", "Trace", "UntraceableError", "Use"]
 
+_OUTPUT = "_gradient_norms_output"  # an attribute of a layer's output, as in `Kinds`
+_FEW = 64  # numbers of which the gradients of all images may wait for the end of the backward pass
+
 
 class UntraceableError(Exception):
     """The forward pass does something after which no per-group gradient can be found by rules."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Product:
     """A root `parameter * factor`, where the factor scales whole rows: shape (N, 1, ..., 1)."""
 
@@ -28,22 +30,20 @@ class Product:
     factor: Tensor
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Use:
     """One place where images meet a root, a tensor that is computed from parameters alone.
 
     Args:
         root: with its graph back to the parameters.
         product: what it was made of, where that is a parameter times a factor per row.
-        keeps_rows: whether the gradient knows its norm and row products without being formed.
     """
 
     root: Tensor
     product: Product | None
-    keeps_rows: bool
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class KeptOutput:
     """The output of a layer, valid wherever its gradient is not zero as long as the version is this."""
 
@@ -74,14 +74,13 @@ class Trace:
         self.uses: list[Use] = []
         self.uncovered: list[tuple[Tensor, str]] = []
         self.deliver: Callable[[Use, PerGroupGradient], None] = _nowhere
-        self._outputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._products: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-        self._sources: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        # By the ids and versions of roots, which `kinds` keeps alive.
+        self._sources: dict[tuple[int, int], Tensor] = {}
+        self._waiting: list[tuple[Tensor, Callable[[Tensor], None]]] = []
 
     def use(self, root: Tensor, *, keeps_rows: bool = False) -> Use:
         """Note one more use of a root."""
-        product = self._products.get(root) if keeps_rows else None
-        use = Use(root, product, keeps_rows)
+        use = Use(root, _product(root) if keeps_rows else None)
         self.uses.append(use)
         return use
 
@@ -92,32 +91,25 @@ class Trace:
     def kept(self, output: Tensor) -> KeptOutput:
         """Keep the output of a layer, and notice whether it is overwritten."""
         kept = KeptOutput(output.detach(), output._version)
-        self._outputs[output] = kept
+        setattr(output, _OUTPUT, kept)
         return kept
 
     def rectify(self, x: Tensor, relu: Callable[[], Any]) -> Any:
         """Run a ReLU. In place, it changes the output of a layer only where it makes the gradient zero."""
-        kept: KeptOutput | None = self._outputs.get(x)
+        kept: KeptOutput | None = getattr(x, _OUTPUT, None)
         unchanged = kept is not None and kept.is_valid
         result = relu()
         if kept is not None and unchanged:
             kept.version = x._version
         return result
 
-    def note_product(self, result: Tensor, one: object, other: object) -> None:
-        """Remember `result = one * other` if that is a parameter times a factor per row."""
-        for parameter, factor in ((one, other), (other, one)):
-            if _is_rows_scaled(parameter, factor):
-                self._products[result] = Product(parameter, factor)  # type: ignore[arg-type]
-
     def note_expansion(self, result: Tensor, source: Tensor) -> None:
         """Remember that `result` only repeats `source`."""
-        self._sources[result] = source
+        self._sources[_key(result)] = source
 
     def source(self, root: Tensor) -> Tensor:
         """Return what a root only repeats, or itself."""
-        found: Tensor = self._sources.get(root, root)
-        return found
+        return self._sources.get(_key(root), root)
 
     def anchored(self, result: Tensor) -> Tensor:
         """Make a fresh tensor a part of the backward pass."""
@@ -128,19 +120,47 @@ class Trace:
 
     def copies(self, values: Tensor, rows: int, deliver: Callable[[Tensor], None]) -> Tensor:
         """Repeat (1, ...) for `rows` rows; `deliver` gets the gradient of every repetition, (rows, ...)."""
-        repeated: Tensor = _Copies.apply(self.anchor, values.detach(), rows, deliver)
+        if values.numel() > _FEW:
+            repeated: Tensor = _Copies.apply(self.anchor, values, rows, deliver)
+            return repeated
+        repeated = values.expand(rows, *values.shape[1:]).detach().requires_grad_()
+        self._waiting.append((repeated, deliver))
         return repeated
 
+    def run_backward(self, log_prob: Tensor) -> None:
+        """Run the backward pass; the gradients go to `deliver`."""
+        waiting, self._waiting = self._waiting, []
+        leaves = [self.anchor, *(leaf for leaf, _ in waiting)]
+        gradients = torch.autograd.grad(log_prob, leaves, torch.ones_like(log_prob), allow_unused=True)
+        with torch.no_grad():
+            for gradient, (_, deliver) in zip(gradients[1:], waiting, strict=True):
+                if gradient is not None:
+                    deliver(gradient)
 
-def _is_rows_scaled(parameter: object, factor: object) -> bool:
-    return (
-        isinstance(parameter, Tensor)
-        and isinstance(factor, Tensor)
-        and parameter.is_leaf
-        and parameter.requires_grad
-        and parameter.dim() >= 2
-        and factor.shape == (parameter.shape[0], *(1 for _ in parameter.shape[1:]))
-    )
+
+def _key(root: Tensor) -> tuple[int, int]:
+    """Return what tells a root from others, and from itself before it was changed in place."""
+    return id(root), root._version
+
+
+def _product(root: Tensor) -> Product | None:
+    """Return what a root was made of, by its autograd graph, if it is a parameter times a factor per row."""
+    node: Any = root.grad_fn
+    if node is None or node.name() != "MulBackward0":
+        return None
+    (one, _), (other, _) = node.next_functions
+    for function, saved in ((one, "_saved_other"), (other, "_saved_self")):
+        factor: Tensor | None = getattr(node, saved, None)
+        parameter = getattr(function, "variable", None)
+        if isinstance(parameter, Tensor) and factor is not None and _is_per_row(factor, parameter):
+            return Product(parameter, factor)
+    return None
+
+
+def _is_per_row(factor: Tensor, parameter: Tensor) -> bool:
+    if parameter.dim() < 2:
+        return False
+    return factor.shape == (parameter.shape[0], *(1 for _ in parameter.shape[1:]))
 
 
 def _nowhere(_use: Use, _gradient: PerGroupGradient) -> None:
