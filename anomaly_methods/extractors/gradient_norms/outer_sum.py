@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,6 +51,12 @@ class Layout:
         weights: Tensor = taps.reshape(groups, outputs, inputs, *kernel)
         return weights
 
+    def rows(self, per_output: Tensor | None) -> Tensor | None:
+        """Repeat one number per output (N,) for all rows of the matrix that belong to it."""
+        if per_output is None or not self.windows_on_rows:
+            return per_output
+        return per_output.repeat(math.prod(self.shape[2:]))
+
     def by_output(self, values: Tensor) -> Tensor:
         """Write (..., rows) as (..., N), or as (..., taps, N) where each output has several rows."""
         return values.unflatten(-1, (-1, self.shape[0])) if self.windows_on_rows else values
@@ -92,10 +99,9 @@ class OuterSum(PerGroupGradient):
 
     def squared_norm(self, scale: Tensor | None = None) -> Tensor:
         if self._formed is None and gram_is_cheaper(self._left, self._right):
-            left = self._left if scale is None else self._scaled(self._left, scale)
-            return squared_norm_by_gram(left, self._right)
+            return squared_norm_by_gram(self._left, self._right, self._layout.rows(scale))
         norms = torch.linalg.vector_norm(self._matrix(), dim=2)
-        return squared_norms(norms if scale is None else self._scaled(norms, scale))
+        return squared_norms(norms if scale is None else norms * self._layout.rows(scale))
 
     def row_products(self, weight: Tensor) -> Tensor:
         if self._formed is None and self._known_row_products is not None:
@@ -111,7 +117,3 @@ class OuterSum(PerGroupGradient):
         if self._formed is None:
             self._formed = sum_of_outer_products(self._left, self._right)
         return self._formed
-
-    def _scaled(self, values: Tensor, scale: Tensor) -> Tensor:
-        """Scale (..., rows) by one number per output."""
-        return (self._layout.by_output(values) * scale).reshape(values.shape)

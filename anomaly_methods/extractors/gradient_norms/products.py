@@ -31,13 +31,18 @@ def sum_of_outer_products(left: Tensor, right: Tensor) -> Tensor:
     return torch.bmm(left.transpose(1, 2), right)
 
 
-def squared_norm_by_gram(left: Tensor, right: Tensor) -> Tensor:
+def squared_norm_by_gram(left: Tensor, right: Tensor, scale: Tensor | None = None) -> Tensor:
     """Return the squared norms of `sum_of_outer_products` without forming them: (groups,), float64.
 
     They are sums over positions p and q of `<left[p], left[q]> <right[p], right[q]>`.
+
+    Args:
+        left: (groups, P, N).
+        right: (groups, P, K).
+        scale: factors (N,) of the rows of the sums.
     """
     # Sums along one side in the precision of the vectors, along the other in double precision.
-    rows = [torch.linalg.vecdot(one, other) for one, other in _pairs_of_grams(left, right)]
+    rows = [torch.linalg.vecdot(one, other) for one, other in _pairs_of_grams(left, right, scale)]
     return torch.cat(rows).double().sum(dim=1)
 
 
@@ -48,12 +53,14 @@ def gram_is_cheaper(left: Tensor, right: Tensor) -> bool:
     return by_gram < rows * columns * (positions + _PASSES)
 
 
-def _pairs_of_grams(left: Tensor, right: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _pairs_of_grams(left: Tensor, right: Tensor, scale: Tensor | None) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the Gram matrices (some groups, P, P) of both sides, for all groups or one group at a time."""
     if left.shape[1] ** 2 * (left.shape[2] + right.shape[2]) >= 2 * _LARGE and _has_onednn(left):
         for one, other in zip(left, right, strict=True):
-            yield _by_onednn(one, one)[None], _by_onednn(other, other)[None]
+            scaled = one if scale is None else one * scale  # which stays in the processor's cache
+            yield _by_onednn(scaled, scaled)[None], _by_onednn(other, other)[None]
     else:
+        left = left if scale is None else left * scale
         yield torch.bmm(left, left.transpose(1, 2)), torch.bmm(right, right.transpose(1, 2))
 
 

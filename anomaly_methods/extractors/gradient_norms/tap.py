@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.convolution_gradient import Convolution, convolution_gradient
@@ -12,6 +13,8 @@ from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
 from anomaly_methods.extractors.gradient_norms.trace import KeptOutput, Trace, Use
 
 __all__ = ["Tap"]
+
+_CACHED_NUMBERS = 1 << 18
 
 
 class Tap:
@@ -83,12 +86,19 @@ class Tap:
         product = None if self._weight is None else self._weight.product
         if product is None or not output.is_valid or not product.factor.all():
             return None
-        without_bias = self._with_channels_second(output.values)
+        # A few images at a time, so that what is computed on the way stays in the processor's cache.
+        count = max(1, _CACHED_NUMBERS // gradient[0].numel())
+        pieces = zip(gradient.split(count), output.values.split(count), strict=True)
+        sums = torch.cat([self._products(g, y) for g, y in pieces])
+        return groups_of(sums, self._trace.groups) / product.factor.detach().flatten()
+
+    def _products(self, gradient: Tensor, output: Tensor) -> Tensor:
+        """Sum `gradient * (y - bias)` over positions: (B, C)."""
+        without_bias = self._with_channels_second(output)
         if self._bias_values is not None:
             shape = (-1, *(1 for _ in without_bias.shape[2:]))
             without_bias = without_bias - self._bias_values.reshape(shape)
-        sums = (gradient * without_bias).flatten(2).sum(dim=2)
-        return groups_of(sums, self._trace.groups) / product.factor.detach().flatten()
+        return (gradient * without_bias).flatten(2).sum(dim=2)
 
     def _with_channels_second(self, x: Tensor) -> Tensor:
         """Write (B, *positions, C) as (B, C, P) for a linear layer."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
+from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms, tap
 from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms, visit_gradients
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from anomaly_methods.extractors.gradient_norms.reference import reference_gradients
@@ -25,6 +25,12 @@ from tests.anomaly_methods.extractors.gradient_models import MODELS, NetModel, i
 
 DRAWN = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 TOLERANCES = {torch.float32: 1e-4, torch.float64: 1e-9}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Layers start from torch's global generator; some starts leave a sum that nearly cancels."""
+    torch.manual_seed(0)
 
 
 def assert_exact(
@@ -166,8 +172,12 @@ def test_convolutions(net: _Convolved, group_size: int) -> None:
 
 @pytest.mark.parametrize("overwrite", [F.relu_, F.leaky_relu_, F.relu, torch.sigmoid_])
 @pytest.mark.parametrize("factor", [0.0, 2.0])
-def test_outputs_that_are_overwritten_in_place(overwrite: Callable[[Tensor], Tensor], factor: float) -> None:
+@pytest.mark.parametrize("cached_numbers", [1, 1 << 18])  # a single image at a time, or all
+def test_outputs_that_are_overwritten_in_place(
+    overwrite: Callable[[Tensor], Tensor], factor: float, cached_numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Few positions, so that the gradient of the factor is taken from the output where that is possible."""
+    monkeypatch.setattr(tap, "_CACHED_NUMBERS", cached_numbers)
 
     class Net(nn.Module):
         def __init__(self) -> None:

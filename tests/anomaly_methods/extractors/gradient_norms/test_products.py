@@ -40,8 +40,10 @@ def test_all_ways_agree(
     assert found.dtype is dtype
     tolerance = TOLERANCES[dtype]
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
-    norms = squared_norm_by_gram(left, right)
-    torch.testing.assert_close(norms, expected.square().sum(dim=(1, 2)), rtol=tolerance, atol=tolerance)
+    for scale in (None, torch.linspace(-2, 2, sizes[1], dtype=dtype)):
+        scaled = expected if scale is None else expected * scale.double()[:, None]
+        norms = squared_norm_by_gram(left, right, scale)
+        torch.testing.assert_close(norms, scaled.square().sum(dim=(1, 2)), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(
