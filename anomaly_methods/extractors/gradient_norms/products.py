@@ -9,8 +9,8 @@ from torch import Tensor
 
 __all__ = ["gram_is_cheaper", "squared_norm_by_gram", "sum_of_outer_products"]
 
-# From so many multiplications per group on, a call of oneDNN for each is worth its 20 microseconds: on one core
-# of an AMD EPYC it reached 180 GFLOP/s, and MKL, which is behind torch.bmm, 80.
+# From so many multiplications per group on, a call of oneDNN for each is worth its 20 microseconds: on one
+# core of an AMD EPYC it reached 180 GFLOP/s, and MKL, which is behind torch.bmm, 80.
 _LARGE = 1 << 22
 # Multiplications in the time that it takes to write a number of a product and to read it again.
 _PASSES = 8
