@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from anomaly_methods.csv_text import csv_of
 from anomaly_methods.metrics import Separation
 
 __all__ = ["Row", "to_csv", "to_json", "to_markdown", "to_text"]
@@ -74,12 +73,7 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Return CSV with unrounded numbers, columns as in `Row.to_json`."""
-    text = io.StringIO()
-    if entries := to_json(rows):
-        writer = csv.DictWriter(text, fieldnames=list(entries[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(entries)
-    return text.getvalue()
+    return csv_of(to_json(rows))
 
 
 def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
-from anomaly_methods.extractors.gradient_norms.vmapped import vmapped_squared_norms
+from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
+from anomaly_methods.extractors.gradient_norms.vmapped import pieces_of, vmapped_gradients
 from benchmarks.contestants import trained_like
 from benchmarks.hooked_glow import HookedGlow
 from invglow.flows import GlowConfig
@@ -34,12 +35,11 @@ def build_model(config: GlowConfig) -> Glow:
 
 def task(name: str, model: Glow, config: GlowConfig, x: Tensor) -> Callable[[], object]:
     """Return what one contestant does with a batch."""
-    names = [name for name, _ in model.named_parameters()]
     tasks: dict[str, Callable[[], object]] = {
         OURS: lambda: squared_gradient_norms(model, x),
         PLAIN: lambda: plain_pass(model, x),
         LOOP: lambda: reference_squared_norms(model, x),
-        VMAP: lambda: vmapped_squared_norms(model, x, 1, names),
+        VMAP: lambda: vmapped_squared_norms(model, x),
     }
     return _opacus_task(config, x) if name == OPACUS else tasks[name]
 
@@ -48,6 +48,13 @@ def plain_pass(model: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
     """Run one forward and one backward pass over the batch: the gradient of the sum, and no norms."""
     total = model.log_prob(x).sum()  # type: ignore[operator]
     return torch.autograd.grad(total, list(model.parameters()))
+
+
+def vmapped_squared_norms(model: Glow, x: Tensor) -> list[list[Tensor]]:
+    """Take the norms of what vmap of grad gives, over as many images at a time as the library would."""
+    names = [name for name, _ in model.named_parameters()]
+    found = (vmapped_gradients(model, piece, 1, names) for piece in pieces_of(model, x, 1, names))
+    return [[squared_norms(gradient) for gradient in gradients.values()] for gradients in found]
 
 
 def _opacus_task(config: GlowConfig, x: Tensor) -> Callable[[], object]:

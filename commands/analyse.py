@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.analysing import analyse_moves, analyse_ranks, analyse_scales, analyse_variants
+from commands.analysing import analyse_moves, analyse_ranks, analyse_scales, analyse_variants, write_rows
 from commands.common import add_command, add_device, add_download, add_run
 from commands.computing import add_computation, add_selection
+from commands.output_files import require_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -51,12 +52,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing, print the table and write it."""
-    from commands.analysing import write_rows
-
-    if arguments.json is not None and arguments.json.suffix == ".csv":
-        raise ValueError(
-            f"--json names the JSON file, and the CSV is written beside it; got {arguments.json}."
-        )
+    require_json(arguments.json)
     folder, rows = ANALYSES[arguments.analysis](arguments)
     write_rows(rows, arguments.json or folder / "analyses" / f"{arguments.analysis}.json")
     return 0

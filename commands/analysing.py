@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.common import existing_run
 from commands.computing import Computation, RunModel, computation_of
+from commands.output_files import write_table
 from invglow.files import replacing
 
 if TYPE_CHECKING:
@@ -92,12 +92,7 @@ def write_rows(rows: Sequence[DataclassInstance], path: Path) -> None:
     from anomaly_methods.analyses.rows import to_csv, to_json, to_text
 
     print(to_text(rows))
-    csv = path.with_suffix(".csv")
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(to_json(rows), indent=2) + "\n")
-    with replacing(csv) as temporary:
-        temporary.write_text(to_csv(rows))
-    print(f"Written: {path} and {csv}")
+    write_table(path, to_json(rows), to_csv(rows))
 
 
 def _computation_and_run(arguments: argparse.Namespace) -> tuple[Computation, RunModel]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +10,8 @@ from commands.choosing import general_model, kinds_of, known_methods, models_by_
 from commands.common import add_command, add_device, add_download, add_run, existing_run
 from commands.computing import Computation, RunModel, add_computation, computation_of
 from commands.naming import evaluation_name
+from commands.output_files import require_json, write_table
 from commands.reporting import dropped
-from invglow.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,8 +74,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compute what is missing, print the table and write it."""
     results = arguments.json
-    if results is not None and results.suffix == ".csv":
-        raise ValueError(f"--json names the JSON file, and the CSV is written beside it; got {results}.")
+    require_json(results)
     computation = computation_of(arguments)
     specific = RunModel(existing_run(arguments.run), computation.device)
     general = general_model(specific, arguments.general)
@@ -154,12 +152,7 @@ def write_results(rows: Sequence[Row], path: Path) -> None:
     from anomaly_methods.table import to_csv, to_json, to_text
 
     print(to_text(rows))
-    csv = path.with_suffix(".csv")
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(to_json(rows), indent=2) + "\n")
-    with replacing(csv) as temporary:
-        temporary.write_text(to_csv(rows))
-    print(f"Written: {path} and {csv}")
+    write_table(path, to_json(rows), to_csv(rows))
 
 
 def _tell_dropped(sets: Sequence[str], found: Sequence[SourceStatistics]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["EXPERIMENTS", "Experiment"]
+__all__ = ["EXPERIMENTS", "Experiment", "Options"]
 
 Options = Mapping[str, str | None]
+"""{option of a command: value, None for a flag}."""
 
 
 @dataclass(frozen=True)

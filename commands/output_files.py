@@ -1,11 +1,35 @@
-"""Files that a command will write: looked at before hours of computation, not after."""
+"""Files that a command writes: looked at before hours of computation, not after."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
-__all__ = ["require_writable"]
+from invglow.files import replacing
+
+__all__ = ["require_json", "require_writable", "write_table"]
+
+
+def require_json(path: Path | None) -> None:
+    """Refuse a table's JSON file that has the name of the CSV beside it.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if path is not None and path.suffix == ".csv":
+        raise ValueError(f"--json names the JSON file, and the CSV is written beside it; got {path}.")
+
+
+def write_table(path: Path, entries: Any, csv_text: str) -> None:
+    """Write a table as JSON at `path` and as CSV beside it, each whole or not at all, and say so."""
+    csv = path.with_suffix(".csv")
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(entries, indent=2) + "\n")
+    with replacing(csv) as temporary:
+        temporary.write_text(csv_text)
+    print(f"Written: {path} and {csv}")
 
 
 def require_writable(path: Path, suffix: str, option: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["SCALES", "Scale"]
+from commands.experiments import Options
 
-Options = Mapping[str, str | None]
+__all__ = ["SCALES", "Scale"]
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from commands.experiments import EXPERIMENTS, Experiment
+from commands.experiments import EXPERIMENTS, Experiment, Options
 from commands.preset_scales import SCALES, Scale
 
 __all__ = ["Choices", "Command", "Preset", "build_preset", "preset_names"]
-
-Options = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from anomaly_methods.csv_text import csv_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -22,12 +22,7 @@ def to_json(rows: Sequence[DataclassInstance]) -> list[dict[str, Any]]:
 
 def to_csv(rows: Sequence[DataclassInstance]) -> str:
     """Return CSV with unrounded numbers, one column per field."""
-    text = io.StringIO()
-    if entries := to_json(rows):
-        writer = csv.DictWriter(text, fieldnames=list(entries[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(entries)
-    return text.getvalue()
+    return csv_of(to_json(rows))
 
 
 def to_text(rows: Sequence[DataclassInstance]) -> str:

@@ -18,6 +18,10 @@ __all__ = ["ComplexityRatio", "ComplexityRatioJpeg2000", "ComplexityRatioJpegLs"
 _LOG_BIN = math.log(256)
 
 
+def _sources(codec: str) -> Mapping[str, Source]:
+    return {"specific": SPECIFIC_LIKELIHOOD, "codec": complexity_by(codec)}
+
+
 class ComplexityRatio(FormulaMethod):
     """Score `S(x) = -log P(x) - L(x)`, in nats, summed over the group; L is the size of the image as PNG.
 
@@ -34,10 +38,7 @@ class ComplexityRatio(FormulaMethod):
 
     name: ClassVar[str] = "complexity_ratio"
     summary: ClassVar[str] = "minus log P(x) - code length of x as PNG"
-    sources: ClassVar[Mapping[str, Source]] = {
-        "specific": SPECIFIC_LIKELIHOOD,
-        "codec": complexity_by("png"),
-    }
+    sources: ClassVar[Mapping[str, Source]] = _sources("png")
     requires: ClassVar[tuple[str, ...]] = ("specific/log_prob", "codec/code_length")
     requirement: ClassVar[str] = "likelihood and complexity statistics"
 
@@ -57,10 +58,7 @@ class ComplexityRatioWebp(ComplexityRatio):
 
     name: ClassVar[str] = "complexity_ratio_webp"
     summary: ClassVar[str] = "minus log P(x) - code length of x as lossless WebP"
-    sources: ClassVar[Mapping[str, Source]] = {
-        "specific": SPECIFIC_LIKELIHOOD,
-        "codec": complexity_by("webp"),
-    }
+    sources: ClassVar[Mapping[str, Source]] = _sources("webp")
 
 
 class ComplexityRatioJpeg2000(ComplexityRatio):
@@ -72,10 +70,7 @@ class ComplexityRatioJpeg2000(ComplexityRatio):
 
     name: ClassVar[str] = "complexity_ratio_jpeg2000"
     summary: ClassVar[str] = "minus log P(x) - code length of x as lossless JPEG 2000"
-    sources: ClassVar[Mapping[str, Source]] = {
-        "specific": SPECIFIC_LIKELIHOOD,
-        "codec": complexity_by("jpeg2000"),
-    }
+    sources: ClassVar[Mapping[str, Source]] = _sources("jpeg2000")
 
 
 class ComplexityRatioJpegLs(ComplexityRatio):
@@ -87,7 +82,4 @@ class ComplexityRatioJpegLs(ComplexityRatio):
 
     name: ClassVar[str] = "complexity_ratio_jpeg_ls"
     summary: ClassVar[str] = "minus log P(x) - code length of x as lossless JPEG-LS"
-    sources: ClassVar[Mapping[str, Source]] = {
-        "specific": SPECIFIC_LIKELIHOOD,
-        "codec": complexity_by("jpeg_ls"),
-    }
+    sources: ClassVar[Mapping[str, Source]] = _sources("jpeg_ls")

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from anomaly_methods.methods.base import FormulaMethod
-from anomaly_methods.methods.gradient_norms import require_kind
 from anomaly_methods.methods.gradients_gaussian import GradientsGaussian
 from anomaly_methods.methods.sources import SPECIFIC_FISHER_DIAGONAL, Source
-from anomaly_methods.statistics import Statistics
+from anomaly_methods.methods.tensor_sum import TensorSum
 
 __all__ = ["FisherDiagonal", "FisherDiagonalGaussian"]
 
 
-class FisherDiagonal(FormulaMethod):
+class FisherDiagonal(TensorSum):
     """Score `sum_j g_j^2 / (F_jj + damping_l)` over all parameters j, g the gradient of the group's log p.
 
     F_jj = E[g_j^2] over single images, damping_l a fraction of its mean over the tensor of j (both in the
@@ -34,15 +29,7 @@ class FisherDiagonal(FormulaMethod):
     name: ClassVar[str] = "fisher_diagonal"
     summary: ClassVar[str] = "sum over parameters of g^2 / (F_jj + damping)"
     sources: ClassVar[Mapping[str, Source]] = {"specific": SPECIFIC_FISHER_DIAGONAL}
-    requires: ClassVar[tuple[str, ...]] = ()
     requirement: ClassVar[str] = "fisher_diagonal statistics"
-
-    def formula(self, statistics: Statistics) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = np.stack(list(statistics.values.values())).sum(axis=0)
-        return total
-
-    def _lack(self, statistics: Statistics) -> str | None:
-        return super()._lack(statistics) or require_kind(self, statistics.meta)
 
 
 class FisherDiagonalGaussian(GradientsGaussian):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from anomaly_methods.methods.fisher_diagonal import FisherDiagonal
 from anomaly_methods.methods.gradients_gaussian import GradientsGaussian
 from anomaly_methods.methods.sources import SPECIFIC_FISHER_KRONECKER, Source
+from anomaly_methods.methods.tensor_sum import TensorSum
 
 __all__ = ["FisherKronecker", "FisherKroneckerGaussian"]
 
 
-class FisherKronecker(FisherDiagonal):
+class FisherKronecker(TensorSum):
     """Score `sum_l g_l^T (F_l + damping_l I)^-1 g_l` over tensors l, g the gradient of the group's log p.
 
     F_l is the whole block E[g_l g_l^T] of a small tensor and a Kronecker product over the sides of a larger

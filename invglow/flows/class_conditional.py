@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows.class_prior import ClassNormals
+from invglow.flows.drawing import device_of
 from invglow.flows.multiscale import FlowScale, Half, MultiScaleFlow, check_sampling
 
 __all__ = ["ClassConditionalFlow"]
@@ -100,8 +101,7 @@ class ClassConditionalFlow(MultiScaleFlow):
         """
         check_sampling(n, temperature)
         if labels is None:
-            device = generator.device if generator is not None else torch.device("cpu")
-            labels = torch.randint(self.classes, (n,), generator=generator, device=device)
+            labels = torch.randint(self.classes, (n,), generator=generator, device=device_of(generator))
         if labels.shape != (n,):
             raise ValueError(f"Sampling {n} images takes as many labels, got shape {tuple(labels.shape)}.")
         low, high = int(labels.min()), int(labels.max())

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from invglow.flows.prior import ElementwiseNormal, LatentPrior, standard_noise
+from invglow.flows.drawing import device_of, standard_noise
+from invglow.flows.prior import ElementwiseNormal, LatentPrior
 
 __all__ = ["ClassNormals"]
 
@@ -66,8 +67,7 @@ class ClassNormals(LatentPrior):
         return self.class_log_probs(latent).logsumexp(dim=1) - math.log(self.classes)
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        device = generator.device if generator is not None else torch.device("cpu")
-        labels = torch.randint(self.classes, (n,), generator=generator, device=device)
+        labels = torch.randint(self.classes, (n,), generator=generator, device=device_of(generator))
         return self.sample_classes(labels.to(self.loc.device), temperature, generator)
 
     def sample_classes(

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from invglow.flows.drawing import standard_noise
 from invglow.flows.multiscale import MultiScaleFlow, ScaleOutput, check_sampling
-from invglow.flows.prior import LatentPrior, standard_noise
+from invglow.flows.prior import LatentPrior
 from invglow.transforms.network import LOG_SCALE_FACTOR, scaled_convolution
 
 __all__ = ["ConditionalFlow", "ConditionalNormal"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invglow.flows.checks import require_known, require_positive
 from invglow.flows.steps import COUPLINGS, DENSE_MIXINGS, MIXINGS
 
 __all__ = ["ARCHITECTURES", "GlowConfig"]
@@ -59,9 +59,7 @@ class GlowConfig:
         self._check_divisible()
 
     def _check_sizes(self) -> None:
-        for name in ("scales", "steps_per_scale", "hidden_channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        require_positive(self, "scales", "steps_per_scale", "hidden_channels")
         if self.classes < 0 or self.classes == 1:
             raise ValueError(f"classes must be 0 (without classes) or at least 2, got {self.classes}.")
         if self.patch_size < 2 or self.patch_size % 2:
@@ -71,11 +69,11 @@ class GlowConfig:
             raise ValueError(f"image_shape must be (channels, height, width), each at least 1, got {shape}.")
 
     def _check_names(self) -> None:
-        _check_name("architecture", self.architecture, ARCHITECTURES)
-        _check_name("mixing", self.mixing, MIXINGS)
-        _check_name("coupling", self.coupling, COUPLINGS)
-        _check_name("prior", self.prior, PRIORS)
-        _check_name("half that goes on", self.keeps, HALVES)
+        require_known("architecture", self.architecture, ARCHITECTURES)
+        require_known("mixing", self.mixing, MIXINGS)
+        require_known("coupling", self.coupling, COUPLINGS)
+        require_known("prior", self.prior, PRIORS)
+        require_known("half that goes on", self.keeps, HALVES)
 
     def _check_combinations(self) -> None:
         if self.architecture == "dense" and self.mixing not in DENSE_MIXINGS:
@@ -118,8 +116,3 @@ class GlowConfig:
         if self.architecture != "local":
             later["patch_size"] = self.patch_size
         return {name: value for name, value in asdict(self).items() if later.get(name) != value}
-
-
-def _check_name(setting: str, name: str, known: Collection[str]) -> None:
-    if name not in known:
-        raise ValueError(f"Unknown {setting} {name!r}; known are {', '.join(known)}.")

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["AffinePrior", "ElementwiseNormal", "LatentPrior", "standard_noise"]
+from invglow.flows.drawing import standard_noise
+
+__all__ = ["AffinePrior", "ElementwiseNormal", "LatentPrior"]
 
 
 class LatentPrior(nn.Module, ABC):
@@ -92,13 +94,3 @@ class ElementwiseNormal(AffinePrior):
 
     def restore(self, standard: Tensor) -> Tensor:
         return standard * (-self.log_scale).exp() - self.loc
-
-
-def standard_noise(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Draw standard normal noise of a shape, of the type and on the device of `like`.
-
-    It is drawn on the generator's device (CPU without one), so that a seed gives the same noise on every
-    device.
-    """
-    device = generator.device if generator is not None else torch.device("cpu")
-    return torch.randn(*shape, generator=generator, device=device, dtype=like.dtype).to(like.device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invglow.flows.checks import require_known, require_positive
+
 __all__ = ["EVALUATIONS", "VARIANCES", "DiffusionConfig"]
 
 EVALUATIONS = ("bound", "timestep")
@@ -55,9 +57,7 @@ class DiffusionConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
         object.__setattr__(self, "channels", tuple(self.channels))
-        for name in ("layers_per_block", "timesteps", "noise_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        require_positive(self, "layers_per_block", "timesteps", "noise_samples")
         self._check_network()
         self._check_evaluation()
 
@@ -77,10 +77,8 @@ class DiffusionConfig:
             )
 
     def _check_evaluation(self) -> None:
-        if self.evaluation not in EVALUATIONS:
-            raise ValueError(f"Unknown evaluation {self.evaluation!r}; known are {', '.join(EVALUATIONS)}.")
-        if self.variance not in VARIANCES:
-            raise ValueError(f"Unknown variance {self.variance!r}; known are {', '.join(VARIANCES)}.")
+        require_known("evaluation", self.evaluation, EVALUATIONS)
+        require_known("variance", self.variance, VARIANCES)
         if not 1 <= self.timestep <= self.timesteps:
             raise ValueError(
                 f"The timestep must be between 1 and {self.timesteps}, the number of timesteps of this "

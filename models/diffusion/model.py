@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from invglow.flows.drawing import standard_noise
 from models.base import Bound, GenerativeModel
 from models.diffusion.bound import discretised_gaussian_log_mass, prior_divergence, stratified
 from models.diffusion.config import DiffusionConfig
@@ -133,23 +134,14 @@ class Diffusion(GenerativeModel):
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        device = generator.device if generator is not None else torch.device("cpu")
-        where = next(self.parameters(), self.schedule.betas).device
-
-        def noise() -> Tensor:
-            return temperature * torch.randn(n, *self.image_shape, generator=generator, device=device).to(
-                where
-            )
-
-        images = noise()
+        like, shape = next(self.parameters(), self.schedule.betas), (n, *self.image_shape)
+        images = temperature * standard_noise(shape, like, generator)
         for step in range(self.config.timesteps, 0, -1):
-            t = torch.full((n,), step, device=where)
+            t = torch.full((n,), step, device=like.device)
             images = self.schedule.mean(images, self.network(images, t), t)
             if step > 1:
-                images = (
-                    images
-                    + self.schedule.reverse_variance(t).sqrt().to(images)[:, None, None, None] * noise()
-                )
+                std = self.schedule.reverse_variance(t[0]).sqrt().to(images)
+                images = images + temperature * std * standard_noise(shape, like, generator)
         return (images / 2).clamp(-0.5, 0.5)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invglow.flows.checks import require_known, require_positive
+
 __all__ = ["ARCHITECTURES", "PixelCNNConfig"]
 
 ARCHITECTURES = ("plusplus", "plain")
@@ -37,13 +39,8 @@ class PixelCNNConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        for name in ("hidden_channels", "blocks", "mixtures"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if self.architecture not in ARCHITECTURES:
-            raise ValueError(
-                f"Unknown architecture {self.architecture!r}; known are {', '.join(ARCHITECTURES)}."
-            )
+        require_positive(self, "hidden_channels", "blocks", "mixtures")
+        require_known("architecture", self.architecture, ARCHITECTURES)
         self._check_image()
 
     def _check_image(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from invglow.flows.drawing import open_uniform
 from models.logistic import BINS, bin_centre, logistic_log_mass
 
 __all__ = ["mixture_log_mass", "mixture_outputs", "mixture_sample"]
@@ -51,7 +52,7 @@ def mixture_sample(
     chosen = _categorical(logits[:, :, 0, 0], generator)
     rows = torch.arange(len(parameters), device=parameters.device)
     means, log_scales, slopes = (part[rows, chosen, :, 0, 0] for part in (means, log_scales, slopes))
-    uniform = _uniform((len(parameters), channels), generator, parameters)
+    uniform = open_uniform((len(parameters), channels), parameters, generator)
     noise = temperature * log_scales.exp() * uniform.logit()
     bins: list[Tensor] = []
     for channel in range(channels):
@@ -90,10 +91,5 @@ def _moved(means: Tensor, slopes: Tensor, centres: Tensor) -> Tensor:
 
 def _categorical(logits: Tensor, generator: torch.Generator | None) -> Tensor:
     """Draw from softmax(logits) by adding Gumbel noise."""
-    uniform = _uniform(tuple(logits.shape), generator, logits)
+    uniform = open_uniform(logits.shape, logits, generator)
     return (logits - (-uniform.log()).log()).argmax(dim=1)
-
-
-def _uniform(shape: tuple[int, ...], generator: torch.Generator | None, like: Tensor) -> Tensor:
-    device = generator.device if generator is not None else torch.device("cpu")
-    return torch.rand(shape, generator=generator, device=device).clamp(1e-6, 1 - 1e-6).to(like)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from invglow.flows.drawing import device_of
 from models.base import Bound, GenerativeModel
 from models.logistic import BINS, bin_centre, bin_of
 from models.pixelcnn.config import PixelCNNConfig
@@ -81,8 +82,8 @@ class PixelCNN(GenerativeModel):
         if self.config.architecture == "plusplus":
             return mixture_sample(parameters, self.image_shape[0], generator, temperature)
         probabilities = (parameters / max(temperature, 1e-6)).softmax(dim=1)
-        device = generator.device if generator is not None else torch.device("cpu")
-        return probabilities.to(device).multinomial(1, generator=generator).to(parameters.device)
+        drawn = probabilities.to(device_of(generator)).multinomial(1, generator=generator)
+        return drawn.to(parameters.device)
 
 
 def _network(config: PixelCNNConfig) -> nn.Module:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invglow.flows.checks import require_known, require_positive
+
 __all__ = ["LIKELIHOODS", "VAEConfig"]
 
 LIKELIHOODS = ("logistic", "gaussian")
@@ -39,9 +41,7 @@ class VAEConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_shape", tuple(self.image_shape))
-        for name in ("latent_dimensions", "hidden_channels", "samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        require_positive(self, "latent_dimensions", "hidden_channels", "samples")
         _, height, width = self.image_shape
         factor = 2**_HALVINGS
         if height % factor or width % factor:
@@ -49,8 +49,7 @@ class VAEConfig:
                 f"A VAE halves images {_HALVINGS} times, so their sides must be divisible by {factor}, got "
                 f"{height}x{width}: choose another image size."
             )
-        if self.likelihood not in LIKELIHOODS:
-            raise ValueError(f"Unknown likelihood {self.likelihood!r}; known are {', '.join(LIKELIHOODS)}.")
+        require_known("likelihood", self.likelihood, LIKELIHOODS)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data that `VAEConfig(**data)` reads back."""

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from invglow.flows.drawing import open_uniform, standard_noise
 from models.base import Bound, GenerativeModel
 from models.logistic import logistic_log_density
 from models.noise import normal_noise
@@ -77,13 +78,8 @@ class VAE(GenerativeModel):
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
-        device = generator.device if generator is not None else torch.device("cpu")
-        z = torch.randn(n, self.config.latent_dimensions, generator=generator, device=device)
-        location, log_scale = self._pixels((temperature * z).to(next(self.parameters()).device))
-        uniform = torch.rand(location.shape, generator=generator, device=device).clamp(1e-6, 1 - 1e-6)
-        noise = (
-            uniform.logit()
-            if self.config.likelihood == "logistic"
-            else math.sqrt(2) * (2 * uniform - 1).erfinv()
-        )
-        return (location + temperature * log_scale.exp() * noise.to(location)).clamp(-0.5, 0.5)
+        z = standard_noise((n, self.config.latent_dimensions), next(self.parameters()), generator)
+        location, log_scale = self._pixels(temperature * z)
+        uniform = open_uniform(location.shape, location, generator)
+        noise = uniform.logit() if self.config.likelihood == "logistic" else torch.special.ndtri(uniform)
+        return (location + temperature * log_scale.exp() * noise).clamp(-0.5, 0.5)

@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.measures import Measure
-from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
 from anomaly_methods.extractors.gradient_norms.reference import reference_gradients
-from anomaly_methods.extractors.gradient_norms.vmapped import NUMBERS_AT_A_TIME, vmapped_gradients
+from anomaly_methods.extractors.gradient_norms.vmapped import pieces_of, vmapped_gradients
 from models.base import GenerativeModel
 
 __all__ = ["fallback_measured", "say_once"]
@@ -33,9 +32,7 @@ def fallback_measured(
         names: of the parameters.
         measure: what to take of the gradients.
     """
-    parameters = trainable_parameters(model)
-    size = sum(parameters[name].numel() for name in names)
-    pieces = x.split(max(1, NUMBERS_AT_A_TIME // size) * group_size)
+    pieces = pieces_of(model, x, group_size, names)
     found = [_measured_at_once(model, piece, group_size, names, measure) for piece in pieces]
     return {name: torch.cat([part[name] for part in found]) for name in names}
 

@@ -1,4 +1,4 @@
-"""Gradient norms by torch.func: vmap over groups of the gradient of each."""
+"""Gradients by torch.func: vmap over groups of the gradient of each."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ from torch.func import functional_call, grad, vmap
 from torch.overrides import TorchFunctionMode
 
 from anomaly_methods.extractors.gradient_norms.parameters import group_count, trainable_parameters
-from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from models.base import GenerativeModel
 
-__all__ = ["NUMBERS_AT_A_TIME", "vmapped_gradients", "vmapped_squared_norms"]
+__all__ = ["pieces_of", "vmapped_gradients"]
 
-NUMBERS_AT_A_TIME = 1 << 27
-"""Numbers of gradients that exist at once: 512 MB in float32."""
+_NUMBERS_AT_A_TIME = 1 << 27  # of gradients that exist at once: 512 MB in float32
 
 
-def vmapped_squared_norms(
+def pieces_of(model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]) -> tuple[Tensor, ...]:
+    """Split a batch into whole groups, so few that the gradients of these parameters fit in memory."""
+    parameters = trainable_parameters(model)
+    size = sum(parameters[name].numel() for name in names)
+    pieces: tuple[Tensor, ...] = x.split(max(1, _NUMBERS_AT_A_TIME // size) * group_size)
+    return pieces
+
+
+def vmapped_gradients(
     model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Compute `squared_gradient_norms` of some parameters with torch.func.
+    """Return the gradients of some parameters by torch.func, {parameter name: (groups, *shape)}, all at once.
 
     Args:
         model: in evaluation mode.
@@ -33,22 +39,6 @@ def vmapped_squared_norms(
 
     Raises:
         RuntimeError: or another error of torch.func, if the model does something that it cannot trace.
-    """
-    size = sum(trainable_parameters(model)[name].numel() for name in names)
-    pieces = x.split(max(1, NUMBERS_AT_A_TIME // size) * group_size)
-    found = []
-    for piece in pieces:
-        gradients = vmapped_gradients(model, piece, group_size, names)
-        found.append({name: squared_norms(gradient) for name, gradient in gradients.items()})
-    return {name: torch.cat([part[name] for part in found]) for name in names}
-
-
-def vmapped_gradients(
-    model: GenerativeModel, x: Tensor, group_size: int, names: Sequence[str]
-) -> dict[str, Tensor]:
-    """Return the gradients themselves, {parameter name: (groups, *shape)}, all of them at once.
-
-    Arguments and errors as for `vmapped_squared_norms`.
     """
     parameters = trainable_parameters(model)
     chosen = {f"model.{name}": parameters[name].detach() for name in names}

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms import (
     engine,
-    fallback,
     reference_squared_norms,
     squared_gradient_norms,
+    vmapped,
 )
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
@@ -32,7 +32,7 @@ def test_visitors_see_every_group_once_however_small_the_pieces(
 
     for numbers in (1 << 25, 1):
         monkeypatch.setattr(engine, "_NUMBERS_AT_A_TIME", numbers)
-        monkeypatch.setattr(fallback, "NUMBERS_AT_A_TIME", numbers)
+        monkeypatch.setattr(vmapped, "_NUMBERS_AT_A_TIME", numbers)
         norms = visit_gradients(model, x, visitor, 2)
         for key, expected in reference_squared_norms(model, x, 2).items():
             torch.testing.assert_close(norms[key], expected)
