@@ -1,4 +1,4 @@
-"""Evaluation while training: bits per dimension, how well a difference separates sets, accuracy."""
+"""Evaluation while training: bits per dimension, how well likelihoods separate sets, accuracy."""
 
 from __future__ import annotations
 
@@ -82,8 +82,9 @@ class Evaluation:
             )
 
     def __call__(self, model: LikelihoodModel, device: torch.device) -> dict[str, float]:
-        """Return `bits_per_dim/SET` for each set and `auroc/SET` of the difference against `test`.
+        """Return `bits_per_dim/SET` for each set and its AUROC against `test`.
 
+        `auroc_raw/SET` is of log p(x) alone; with a general model, `auroc/SET` of the difference.
         Where `log_prob` is no likelihood, its mean is reported as `surrogate/SET` in place of the first.
         Of a model with classes also `accuracy/train` and `accuracy/test`, where these have labels.
         """
@@ -97,13 +98,15 @@ class Evaluation:
             else:
                 result[f"surrogate/{name}"] = float(found[name].mean())
             result |= {f"accuracy/{name}": value for value in right}
-        if self.general is not None and "test" in sets:
-            ratios = {
-                name: found[name] - log_probs(self.general, images, self.batch_size, device)
-                for name, images in sets.items()
-                if name != "train"
-            }
-            result |= _aurocs(ratios)
+        if "test" in sets:
+            compared = {name: images for name, images in sets.items() if name != "train"}
+            result |= _aurocs("auroc_raw", {name: found[name] for name in compared})
+            if self.general is not None and len(compared) > 1:
+                ratios = {
+                    name: found[name] - log_probs(self.general, images, self.batch_size, device)
+                    for name, images in compared.items()
+                }
+                result |= _aurocs("auroc", ratios)
         return result
 
     def _judged(
@@ -119,13 +122,13 @@ class Evaluation:
         return mixture, [accuracy(of_classes, labels)]
 
 
-def _aurocs(ratios: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Return the AUROC of minus the ratio as a score, each set (anomalous) against `test` (normal)."""
-    normal = ratios["test"]
+def _aurocs(kind: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Return {kind/SET: AUROC} of minus the values as a score, each set (anomalous) against `test` (normal)."""
+    normal = values["test"]
     result = {}
-    for name, anomalous in ratios.items():
+    for name, anomalous in values.items():
         scores = -np.concatenate((normal, anomalous))
         if name != "test" and np.isfinite(scores).all():
             labels = np.repeat((0, 1), (len(normal), len(anomalous)))
-            result[f"auroc/{name}"] = float(roc_auc_score(labels, scores))
+            result[f"{kind}/{name}"] = float(roc_auc_score(labels, scores))
     return result

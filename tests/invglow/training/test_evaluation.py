@@ -30,7 +30,8 @@ def test_log_probs_are_those_of_the_bin_centres() -> None:
 
 def test_bits_per_dim_of_every_set_are_means() -> None:
     found = Evaluation(SETS)(Gaussian(), CPU)
-    assert sorted(found) == ["bits_per_dim/others", "bits_per_dim/test", "bits_per_dim/train"]
+    bits = ["bits_per_dim/others", "bits_per_dim/test", "bits_per_dim/train"]
+    assert sorted(found) == ["auroc_raw/others", *bits]
     mean = log_probs(Gaussian(), INSIDE, 30, CPU).mean()
     assert found["bits_per_dim/test"] == pytest.approx(8 - mean / (16 * math.log(2)))
 
@@ -67,11 +68,24 @@ def test_auroc_is_the_share_of_pairs_with_the_lower_ratio_outside() -> None:
     model, general = Gaussian(), Gaussian()
     torch.nn.init.constant_(model.loc, -0.2)
     found = Evaluation(SETS, general)(model, CPU)
-    inside, outside = (ratio(model, general, images) for images in (INSIDE, OUTSIDE))
-    pairs = np.sign(inside[None, :] - outside[:, None])  # a tie counts half
-    assert found["auroc/others"] == pytest.approx(np.mean((pairs + 1) / 2))
-    assert [name for name in found if name.startswith("auroc")] == ["auroc/others"]
+    ratios = [ratio(model, general, images) for images in (INSIDE, OUTSIDE)]
+    assert found["auroc/others"] == pytest.approx(share_of_pairs(*ratios))
+    assert [name for name in found if name.startswith("auroc")] == ["auroc_raw/others", "auroc/others"]
     assert 0.5 < found["auroc/others"] < 1
+
+
+def test_raw_auroc_is_the_share_of_pairs_with_the_lower_likelihood_outside() -> None:
+    model = Gaussian()
+    torch.nn.init.constant_(model.loc, -0.2)
+    raw = Evaluation(SETS)(model, CPU)["auroc_raw/others"]
+    assert raw == pytest.approx(share_of_pairs(*(log_probs(model, s, 50, CPU) for s in (INSIDE, OUTSIDE))))
+    assert raw == Evaluation(SETS, Gaussian())(model, CPU)["auroc_raw/others"], "whatever the general model"
+    assert raw != Evaluation(SETS, Gaussian())(model, CPU)["auroc/others"]
+
+
+def share_of_pairs(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
+    pairs = np.sign(inside[None, :] - outside[:, None])  # a tie counts half
+    return float(np.mean((pairs + 1) / 2))
 
 
 def ratio(model: Gaussian, general: Gaussian, images: ImageSet) -> NDArray[np.float64]:
