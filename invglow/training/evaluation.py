@@ -123,7 +123,7 @@ class Evaluation:
 
 
 def _aurocs(kind: str, values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
-    """Return {kind/SET: AUROC} of minus the values as a score, each set (anomalous) against `test` (normal)."""
+    """Return {kind/SET: AUROC} of minus the values as a score, SET (anomalous) against `test` (normal)."""
     normal = values["test"]
     result = {}
     for name, anomalous in values.items():
