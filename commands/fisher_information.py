@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anomaly_methods.extractors.fisher.meta import DEFAULT_DAMPING, DEFAULT_IMAGES, FisherMeta
+from anomaly_methods.extractors.fisher.meta import FisherMeta
+from anomaly_methods.fisher_options import DEFAULT_DAMPING, DEFAULT_IMAGES, FISHER_KINDS, FisherOptions
 from commands.common import images_of_run
 
 if TYPE_CHECKING:
@@ -19,63 +17,6 @@ if TYPE_CHECKING:
     from commands.computing import RunModel
 
 __all__ = ["FISHER_KINDS", "FisherOptions", "add_fisher", "fisher_of"]
-
-FISHER_KINDS: Mapping[str, str] = {"fisher_diagonal": "diagonal", "fisher_kronecker": "kronecker"}
-"""{kind of statistics: structure of the Fisher information behind it}."""
-
-
-@dataclass(frozen=True)
-class FisherOptions:
-    """How to estimate and use a Fisher information.
-
-    Args:
-        source: "data", images that the run was trained on, or "samples", images that it draws.
-        images: how many, or all of them if the training set has fewer.
-        damping: fraction of the mean of F.
-        seed: names which images.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-
-    source: str = "data"
-    images: int = DEFAULT_IMAGES
-    damping: float = DEFAULT_DAMPING
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.images < 1:
-            raise ValueError(f"--fisher-images must be at least 1, got {self.images}.")
-        if not 0 < self.damping < math.inf:
-            raise ValueError(
-                f"--fisher-damping must be a positive fraction of the mean of F, got {self.damping:g}."
-            )
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> FisherOptions:
-        """Return what the arguments of `add_fisher`, and --seed, ask for."""
-        return cls(arguments.fisher_from, arguments.fisher_images, arguments.fisher_damping, arguments.seed)
-
-    @property
-    def estimate(self) -> str:
-        """Names the estimate in file names."""
-        return f"{self.source}{self.images}-seed{self.seed}"
-
-    @property
-    def named(self) -> str:
-        """Names the options that are not the default ones; empty where all are."""
-        options = [
-            f"fisher-{self.source}" if self.source != "data" else "",
-            f"fisher-images{self.images}" if self.images != DEFAULT_IMAGES else "",
-            f"fisher-damping{self.damping:g}" if self.damping != DEFAULT_DAMPING else "",
-        ]
-        return "-".join(filter(None, options))
-
-    @property
-    def label(self) -> str:
-        """Names what statistics depend on in file names."""
-        damping = "" if self.damping == DEFAULT_DAMPING else f"-damping{self.damping:g}"
-        return f"{self.estimate}{damping}"
 
 
 def add_fisher(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +58,8 @@ def fisher_of(
     """
     from anomaly_methods.extractors.fisher.estimate import estimate_fisher, stored_fisher
 
-    path = run.folder / "fisher" / f"{structure}-{options.estimate}.safetensors"
+    words = (structure, options.estimate, run.evaluated)
+    path = run.folder / "fisher" / f"{'-'.join(filter(None, words))}.safetensors"
     if path not in run.fishers:
         meta = _meta(run, structure, options)
         found = None if recompute else stored_fisher(path, meta, run.model)
@@ -140,6 +82,7 @@ def _meta(run: RunModel, structure: str, options: FisherOptions) -> FisherMeta:
         dataset_sha256=data.get("sha256", ""),
         images=min(options.images, data.get("images", options.images)),
         seed=options.seed,
+        evaluation=run.evaluation,
         versions=_versions(),
     )
 

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from invglow.files import replacing, sha256_of_file
 from invglow.reading import read_state, read_tensors
+from invglow.run_config import CONFIG, read_config, read_json, write_config
 
 __all__ = [
     "CONFIG",
@@ -42,8 +43,7 @@ __all__ = [
     "write_config",
 ]
 
-FORMAT_VERSION = 1
-CONFIG, MANIFEST = "config.json", "checkpoint.json"
+MANIFEST = "checkpoint.json"
 WEIGHTS, TRAINING_STATE = "model.safetensors", "training_state.pt"
 # Where a file of a checkpoint may lie, in the order in which it moves: the newest checkpoint comes first.
 PLACES = ("incoming", ".", "previous")
@@ -69,33 +69,6 @@ class Checkpoint:
     files: Mapping[str, Path]
     sha256: Mapping[str, str]
     problems: tuple[str, ...] = ()
-
-
-def write_config(run: Path, config: Mapping[str, Any]) -> None:
-    """Write `config.json` of a run."""
-    with replacing(run / CONFIG) as path:
-        path.write_text(json.dumps({"format_version": FORMAT_VERSION, **config}, indent=2) + "\n")
-
-
-def read_config(run: Path) -> dict[str, Any]:
-    """Read `config.json` of a run.
-
-    Raises:
-        FileNotFoundError: if `run` is not a run folder.
-        ValueError: if the file is damaged or of a newer format.
-    """
-    path = run / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{run} is not a run folder: it holds no {CONFIG}; train one with --run {run}."
-        )
-    config = _read_json(path)
-    if config.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {config.get('format_version')}, this library reads "
-            f"{FORMAT_VERSION}: use the library version that wrote it."
-        )
-    return config
 
 
 def save_checkpoint(
@@ -248,7 +221,7 @@ def _manifest_in(run: Path, place: str) -> _Manifest | None:
         if place == "." and _lacks_manifest(run):
             raise ValueError(f"{path} is missing.")
         return None
-    manifest = _read_json(path)
+    manifest = read_json(path)
     step, sha256 = manifest.get("step"), manifest.get("sha256")
     if not isinstance(step, int) or not isinstance(sha256, dict) or set(sha256) != {WEIGHTS, TRAINING_STATE}:
         raise ValueError(f"{path} does not name a step and the checksums of its files.")
@@ -282,13 +255,3 @@ def _locate(
         if match is not None:
             files[name] = match
     return files, [name for name in sha256 if name not in files]
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path} is truncated or not JSON ({error}).") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, got {type(content).__name__}.")
-    return content

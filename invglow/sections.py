@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invglow.checkpoints import CONFIG, read_config
+from invglow.run_config import CONFIG, read_config
 
 __all__ = ["FLAG", "OBJECT", "SHAPE", "TEXT", "WHOLE", "Kind", "read_section"]
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.fisher.fisher import Fisher
 from anomaly_methods.extractors.fisher.forms import QuadraticForm
-from anomaly_methods.extractors.fisher.meta import DEFAULT_DAMPING
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
+from anomaly_methods.fisher_options import DEFAULT_DAMPING
 from models.base import GenerativeModel
 
 __all__ = ["FISHER_EXTRACTORS", "FisherDiagonalExtractor", "FisherExtractor", "FisherKroneckerExtractor"]

@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-__all__ = ["DEFAULT_DAMPING", "DEFAULT_IMAGES", "ESTIMATOR_VERSION", "FisherMeta", "require_same_estimate"]
+__all__ = ["ESTIMATOR_VERSION", "FisherMeta", "require_same_estimate"]
 
 ESTIMATOR_VERSION = 1
 """Raised whenever the estimate for the same model from the same images changes."""
-
-DEFAULT_IMAGES = 1000
-"""Images that F is estimated from."""
-
-DEFAULT_DAMPING = 0.01
-"""Of the mean of F over a tensor: no direction counts for more than a hundred times an average one. Of powers
-of ten it is the least for which, with 1,000 images, held-out images like them score no more than the number
-of parameters, as they must on average if F is right; less damping trusts eigenvalues that are only noise."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +31,8 @@ class FisherMeta:
     """How many images the gradients are of."""
     seed: int
     """Names which images of the set, or which samples."""
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the model that were not those of its run."""
     estimator_version: int = ESTIMATOR_VERSION
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the libraries; for people."""
@@ -54,6 +48,7 @@ class FisherMeta:
         Raises:
             TypeError: an entry is missing or unknown.
         """
+        entries = {"evaluation": {}, **entries}  # which the first files do not have
         known = {item.name for item in fields(cls)}
         if known != set(entries):
             raise TypeError(f"missing or unknown entries: {', '.join(sorted(known ^ set(entries)))}")
@@ -68,6 +63,7 @@ _IDENTITY = (
     "dataset_sha256",
     "images",
     "seed",
+    "evaluation",
 )
 
 
