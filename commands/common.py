@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ __all__ = [
     "existing_run",
     "images_for_run",
     "images_of_run",
+    "library_versions",
     "load_images",
     "print_once",
+    "require_family",
 ]
 
 
@@ -71,6 +74,37 @@ def existing_run(name: str) -> Path:
     in_runs_folder = folder_locations.runs_folder() / path
     holds_run = (path / "config.json").exists() or not (in_runs_folder / "config.json").exists()
     return path if holds_run else in_runs_folder
+
+
+def require_family(run: Path, family: str) -> None:
+    """Refuse a run of another family of models than the one that was named before it.
+
+    Raises:
+        ValueError: naming both; also where there is no such family.
+    """
+    from invglow.sections import TEXT, read_section
+    from models.registry import FAMILIES
+
+    if family not in FAMILIES:
+        raise ValueError(f"There is no model family {family!r}: known are {', '.join(FAMILIES)}.")
+    found = read_section(run, "model", family=TEXT)["family"]
+    if found != family:
+        raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what numbers depend on."""
+    import numpy as np
+    import torch
+
+    from invglow import __version__
+
+    return {
+        "invglow": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+    }
 
 
 def load_images(spec: str, split: str, **options: Any) -> Any:

@@ -27,7 +27,6 @@ from anomaly_methods.statistics import Statistics
 from models.base import GenerativeModel
 
 __all__ = [
-    "FISHER_MATRIX",
     "GradientEntries",
     "choose_entries",
     "choose_tensors",
@@ -35,10 +34,6 @@ __all__ = [
     "entry_name",
     "load_or_collect",
 ]
-
-FISHER_MATRIX = "fisher_matrix"
-"""Kind of the statistics."""
-
 
 def choose_tensors(names: Collection[str], wanted: Sequence[str] | int, seed: int = 0) -> list[str]:
     """Return the tensors to look at, in the order of the model.

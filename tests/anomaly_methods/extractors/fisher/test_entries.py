@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from anomaly_methods.extractors.fisher.entries import (
-    FISHER_MATRIX,
     GradientEntries,
     choose_entries,
     choose_tensors,
@@ -21,6 +20,7 @@ from anomaly_methods.extractors.fisher.entries import (
 )
 from anomaly_methods.extractors.fisher.images import SampledImages
 from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
+from anomaly_methods.matrix_options import FISHER_MATRIX
 from models.base import GenerativeModel
 from tests.anomaly_methods.examples import make_meta
 from tests.anomaly_methods.extractors.fisher.examples import FixedImages, GaussianMean, LinearGaussian

@@ -1,0 +1,82 @@
+"""Which entries of the Fisher information matrix are looked at, and the file that keeps them."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+__all__ = ["FISHER_MATRIX", "MatrixOptions", "add_matrix"]
+
+FISHER_MATRIX = "fisher_matrix"
+"""Kind of the statistics."""
+
+
+@dataclass(frozen=True)
+class MatrixOptions:
+    """Which entries of which gradients, of how many samples of the model.
+
+    Args:
+        layers: parameter tensors, by name or pattern; none of them for a random choice.
+        n_layers: how many are chosen at random, where no layers are named.
+        n_entries: of each tensor, chosen at random; all of a tensor with fewer.
+        n_samples: images that the model draws.
+        seed: of the samples and of the choice.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    layers: tuple[str, ...] = ()
+    n_layers: int = 6
+    n_entries: int = 16
+    n_samples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {"n_layers": 1, "n_entries": 1, "n_samples": 2, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"--{name} must be at least {least}, got {getattr(self, name)}.")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> MatrixOptions:
+        """Return what the arguments of `add_matrix` ask for."""
+        given = {item.name: getattr(arguments, item.name) for item in fields(cls)}
+        return cls(**{**given, "layers": tuple(arguments.layers)})
+
+    def path(self, run: Path) -> Path:
+        """Return the statistics file in a run's folder."""
+        named = hashlib.sha256("\n".join(self.layers).encode()).hexdigest()[:8]
+        layers = f"layers-{named}" if self.layers else f"{self.n_layers}layers"
+        choice = f"{layers}-{self.n_entries}entries"
+        return run / "statistics" / f"samples{self.n_samples}-seed{self.seed}-{choice}-{FISHER_MATRIX}.npz"
+
+    def command(self, family: str, run: str) -> list[str]:
+        """Return the words after `python` of the command that computes them."""
+        return ["-m", "anomaly_methods.fisher_matrix", family, run, *self._options()]
+
+    def _options(self) -> Iterator[str]:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value != item.default:
+                yield f"--{item.name}"
+                yield from value if item.name == "layers" else (str(value),)
+
+
+def add_matrix(parser: argparse.ArgumentParser) -> None:
+    """Add the options, with the underscores of the second paper."""
+    group = parser.add_argument_group("entries of the Fisher information matrix")
+    add, standard = group.add_argument, MatrixOptions()
+    add(
+        "--layers",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="parameter tensors, by name or pattern ('*.conv_mid.weight'); left out: a random choice",
+    )
+    add("--n_layers", type=int, default=standard.n_layers, metavar="N", help="how many are chosen at random")
+    add("--n_entries", type=int, default=standard.n_entries, metavar="K", help="entries of each, at random")
+    add("--n_samples", type=int, default=standard.n_samples, metavar="N", help="images that the model draws")
+    add("--seed", type=int, default=standard.seed, metavar="N", help="of the samples and the random choices")
