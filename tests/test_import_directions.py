@@ -38,6 +38,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "anomaly_methods": ("anomaly_methods", "invglow.files"),
     "anomaly_methods.extractors": ("anomaly_methods", "models.base", "invglow.data", "invglow.files"),
     "anomaly_methods.cache_statistics": ("commands",),  # a command by another name
+    "anomaly_methods.fisher_matrix": ("commands", "anomaly_methods.matrix_options"),  # another
     "plots": (
         "plots",
         "anomaly_methods",
