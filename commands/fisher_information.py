@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.extractors.fisher.meta import FisherMeta
 from anomaly_methods.fisher_options import DEFAULT_DAMPING, DEFAULT_IMAGES, FISHER_KINDS, FisherOptions
-from commands.common import images_of_run
+from commands.common import images_of_run, library_versions
 
 if TYPE_CHECKING:
     from anomaly_methods.extractors.fisher.fisher import Fisher
@@ -83,7 +82,7 @@ def _meta(run: RunModel, structure: str, options: FisherOptions) -> FisherMeta:
         images=min(options.images, data.get("images", options.images)),
         seed=options.seed,
         evaluation=run.evaluation,
-        versions=_versions(),
+        versions=library_versions(),
     )
 
 
@@ -112,20 +111,6 @@ def _images(run: RunModel, options: FisherOptions, count: int) -> FisherImages:
             f"not at hand ({str(error).rstrip('.')}): provide them, or take it of its samples "
             "(--fisher-from samples)."
         ) from error
-
-
-def _versions() -> dict[str, str]:
-    import numpy as np
-    import torch
-
-    from invglow import __version__
-
-    return {
-        "invglow": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-    }
 
 
 def _said(meta: FisherMeta) -> str:
