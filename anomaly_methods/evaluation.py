@@ -120,4 +120,5 @@ def _row(method: str, inside: StatisticsMeta, outside: StatisticsMeta, result: S
         group_size=inside.group_size,
         model=inside.model,
         general_model=general.model if general else "",
+        evaluation=inside.evaluations,
     )

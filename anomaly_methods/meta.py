@@ -32,10 +32,20 @@ COMPLEXITY_KINDS: Mapping[str, str] = {
 }
 """{kind: codec} of the statistics that no model has a part in."""
 
-_TEXTS = ("kind", "model", "checkpoint_sha256", "dataset", "dataset_sha256", "split", "preprocessing", "unit")
+_TEXTS = (
+    "kind",
+    "model",
+    "checkpoint_sha256",
+    "dataset",
+    "dataset_sha256",
+    "split",
+    "preprocessing",
+    "unit",
+    "evaluation",
+)
 _MAPPINGS = ("settings", "details", "versions", "sources")
 _LEAST_COUNTS = {"group_size": 1, "extractor_version": 1, "seed": 0, "noise_draws": 0, "dropped": 0}
-_LATER: Mapping[str, Any] = {"seconds": None}  # entries that the first files do not have
+_LATER: Mapping[str, Any] = {"seconds": None, "evaluation": ""}  # entries that the first files do not have
 _BOUNDS = ("exact", "elbo", "surrogate", "none")
 _DIMENSIONS = 3
 
@@ -73,8 +83,11 @@ class StatisticsMeta:
     seconds: float | None = None
     """Time that computing all values took, of interrupted runs too; None where nobody looked at a clock."""
     extractor_version: int = 1
+    evaluation: str = ""
+    """How the model's `log_prob` was evaluated, such as "importance-weighted, 8 codes"; for people."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What else the extractor was told; statistics with other settings are other statistics. JSON types."""
+    """What else the extractor was told; statistics with other settings are other statistics. JSON types.
+    "evaluation" among them holds the settings of the model that were not the run's own."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What the extractor has to say about its values, for example the size of each tensor. JSON types."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -101,6 +114,12 @@ class StatisticsMeta:
         """The bound of every model involved, for tables: "exact", or "elbo/exact" when they differ."""
         found = {meta.bound for meta in self.sources.values() or [self]}
         return "/".join(sorted(found - {"none"})) or "none"
+
+    @property
+    def evaluations(self) -> str:
+        """How `log_prob` of every model involved was evaluated, where that was said."""
+        found = {meta.evaluation for meta in self.sources.values() or [self]}
+        return " / ".join(sorted(found - {""}))
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON types."""

@@ -27,6 +27,13 @@ class Row:
     model: str
     general_model: str = ""
     """The second model of a method that compares two."""
+    evaluation: str = ""
+    """How the likelihoods were evaluated, where the bound does not say all."""
+
+    @property
+    def bound_said(self) -> str:
+        """Bound and evaluation as one text."""
+        return f"{self.bound} ({self.evaluation})" if self.evaluation else self.bound
 
     def to_json(self) -> dict[str, Any]:
         """Return {column: value} without nesting, plain types."""
@@ -48,7 +55,7 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = MappingProxyType(
         "n in": lambda row: str(row.separation.n_in),
         "n out": lambda row: str(row.separation.n_out),
         "group": lambda row: str(row.group_size),
-        "bound": lambda row: row.bound,
+        "bound": lambda row: row.bound_said,
         "non-finite": lambda row: str(row.separation.nonfinite),
     }
 )

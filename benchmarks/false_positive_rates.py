@@ -14,8 +14,8 @@ from anomaly_methods.methods.sources import SourceStatistics
 from benchmarks.rate_intervals import Interval, Realised, realised_rates
 from benchmarks.report import markdown_table
 from commands.choosing import general_model, known_methods, models_by_role, needed_sources
-from commands.common import HelpFormatter, add_device, add_download, add_run, existing_run
-from commands.computing import RunModel, add_computation, computation_of
+from commands.common import HelpFormatter, add_device, add_download, add_run
+from commands.computing import add_computation, computation_of
 from commands.exit_code import exit_code
 from invglow.allocator import keep_freed_memory
 
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
     _check(options)
     computation = computation_of(options)
     chosen = known_methods(options.method)
-    specific = RunModel(existing_run(options.run), computation.device)
+    specific = computation.run(options.run)
     models = models_by_role(specific, general_model(specific, options.general))
     images: SourceStatistics = {
         source: computation.statistics(models[source.role], options.in_distribution, source.kind)

@@ -19,6 +19,7 @@ from benchmarks.score_tables import costs_table, methods_table, remarks
 from commands.choosing import kinds_of
 from commands.common import HelpFormatter, add_device, add_download
 from commands.computing import Computation
+from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.exit_code import exit_code
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher
 from invglow.allocator import keep_freed_memory
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     add("--markdown", type=Path, metavar="FILE", help="write the tables to this file")
     add_fisher(parser)
+    add_evaluation(parser)
     add_device(parser)
     add_download(parser)
     return parser
@@ -120,6 +122,7 @@ def _plans(options: argparse.Namespace) -> Iterator[tuple[Computation, list[Anom
         batch_size=options.batch_size,
         download=options.download,
         fisher=FisherOptions.of(options),
+        evaluation=written_evaluation(options),
     )
     for group_size in options.group_size:
         computation = replace(base, group_size=group_size)

@@ -14,7 +14,6 @@ from anomaly_methods.metrics import NonFinite
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.table import Row
 from commands.choosing import general_model, models_by_role, needed_sources
-from commands.common import existing_run
 from commands.computing import Computation, RunModel
 
 __all__ = ["Cell", "Cost", "Pair", "PairScores", "require_usable", "score_pair"]
@@ -71,7 +70,7 @@ def require_usable(pair: Pair, computation: Computation) -> None:
         ValueError: the run, or a set, is not usable.
         OSError: it is not there.
     """
-    specific = RunModel(existing_run(pair.run), computation.device)
+    specific = computation.run(pair.run)
     for spec in (pair.inside, pair.outside):
         computation.images(specific, spec)
 
@@ -88,7 +87,7 @@ def score_pair(
         ValueError: the run is not usable.
         OSError: something is not there, or a file cannot be written.
     """
-    specific = RunModel(existing_run(pair.run), computation.device)
+    specific = computation.run(pair.run)
     models = models_by_role(specific, general_model(specific, None))
     sources = needed_sources(methods, models)
     inside = _available(computation, models, sources, pair.inside)

@@ -107,7 +107,7 @@ def _bases(cells: Sequence[Cell]) -> Iterator[str]:
     for column in dict.fromkeys(map(_column_of, cells)):
         rows = [cell.row for cell in cells if _column_of(cell) == column and cell.row is not None]
         models = " and ".join(dict.fromkeys(n for row in rows for n in (row.model, row.general_model) if n))
-        bounds = "/".join(sorted({row.bound for row in rows}))
+        bounds = "/".join(sorted({row.bound_said for row in rows}))
         sizes = Counter(f"{row.separation.n_in} and {row.separation.n_out}" for row in rows)
         listed = ", ".join(f"{size} ({methods} methods)" for size, methods in sizes.items())
         yield (

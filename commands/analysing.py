@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commands.common import existing_run
 from commands.computing import Computation, RunModel, computation_of
 from commands.output_files import write_table
 from invglow.files import replacing
@@ -32,7 +31,7 @@ def analyse_ranks(arguments: argparse.Namespace) -> tuple[Path, list[RankCorrela
     from anomaly_methods.analyses.ranks import rank_correlations
 
     computation = computation_of(arguments)
-    runs = [RunModel(existing_run(name), computation.device) for name in (arguments.run, *arguments.others)]
+    runs = [computation.run(name) for name in (arguments.run, *arguments.others)]
     names = [run.name for run in runs]
     # Two runs may have folders of the same name.
     labels = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
@@ -97,7 +96,7 @@ def write_rows(rows: Sequence[DataclassInstance], path: Path) -> None:
 
 def _computation_and_run(arguments: argparse.Namespace) -> tuple[Computation, RunModel]:
     computation = computation_of(arguments)
-    return computation, RunModel(existing_run(arguments.run), computation.device)
+    return computation, computation.run(arguments.run)
 
 
 def _perturbed(

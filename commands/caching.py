@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from commands.common import existing_run, images_for_run
-from commands.computing import KINDS, Computation, RunModel, computation_of
+from anomaly_methods.kinds import statistics_for
+from commands.common import images_for_run, require_family
+from commands.computing import Computation, RunModel, computation_of
 from commands.reporting import print_statistics
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["cache", "statistics_for"]
-
-# What the second paper calls statistics that several methods share.
-PAPER_NAMES = {"gradients_L2_norms": "gradients"}
+__all__ = ["cache"]
 
 
 def cache(arguments: argparse.Namespace) -> int:
@@ -29,9 +22,9 @@ def cache(arguments: argparse.Namespace) -> int:
     _require_positive(arguments)
     kinds = statistics_for(arguments.anomaly_detection)
     computation = computation_of(arguments)
-    models = [RunModel(existing_run(name), computation.device) for name in arguments.models]
+    models = [computation.run(name) for name in arguments.models]
     for model in models:
-        _require_family(model.folder, arguments.family)
+        require_family(model.folder, arguments.family)
     for model in models:
         if arguments.model_mode == "train":
             _require_same_in_training_mode(computation, model, arguments.datasets[0])
@@ -43,42 +36,11 @@ def cache(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def statistics_for(names: Sequence[str]) -> list[str]:
-    """Return the kinds of statistics that methods need, or that go by these names, each once.
-
-    Raises:
-        ValueError: there is no such name; the sentence lists the known ones.
-    """
-    from anomaly_methods.methods.registry import ALIASES, METHODS
-
-    known = {**{kind: [kind] for kind in KINDS}, **{name: [kind] for name, kind in PAPER_NAMES.items()}}
-    for name, method in METHODS.items():
-        known[name] = [source.kind for source in method.sources.values()]
-    known |= {alias: known[name] for alias, name in ALIASES.items()}
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            guess = f"did you mean {near[0]}? " if near else ""
-            raise ValueError(f"There is no anomaly detection {name!r}: {guess}Known are {', '.join(known)}.")
-    return list(dict.fromkeys(kind for name in names for kind in known[name]))
-
-
 def _require_positive(arguments: argparse.Namespace) -> None:
     """Refuse sizes by the names that they have on this command line."""
     for option, value in (("batch_size", arguments.group_size), ("images_at_once", arguments.batch_size)):
         if value < 1:
             raise ValueError(f"--{option} must be at least 1, got {value}.")
-
-
-def _require_family(run: Path, family: str) -> None:
-    from invglow.sections import TEXT, read_section
-    from models.registry import FAMILIES
-
-    if family not in FAMILIES:
-        raise ValueError(f"There is no model family {family!r}: known are {', '.join(FAMILIES)}.")
-    found = read_section(run, "model", family=TEXT)["family"]
-    if found != family:
-        raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
 
 
 def _require_same_in_training_mode(computation: Computation, model: RunModel, spec: str) -> None:

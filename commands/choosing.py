@@ -21,14 +21,14 @@ def general_model(specific: RunModel, name: str | None) -> RunModel | None:
     from models.runs import general_run_of
 
     if name is not None:
-        return RunModel(existing_run(name), specific.device)
+        return RunModel(existing_run(name), specific.device, specific.written)
     folder = general_run_of(specific.folder)
     if folder is None:
         print("No general model is known for this run (train with --base, or name one with --general).")
         return None
     if folder.parent != specific.folder:
         print(f"General model: {folder}, which was not trained on as long as {specific.folder}.")
-    return RunModel(folder, specific.device)
+    return RunModel(folder, specific.device, specific.written)
 
 
 def models_by_role(specific: RunModel, general: RunModel | None) -> dict[str, RunModel]:

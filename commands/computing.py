@@ -6,15 +6,16 @@ import argparse
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
-from commands.common import images_for_run
+from commands.common import existing_run, images_for_run
+from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher, fisher_of
 from commands.naming import slug
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import torch
 
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
     from invglow.data.image_set import ImageSet
     from models.base import GenerativeModel
 
-# Kinds of statistics: log p(x) in total and per scale, its squared gradient norms per parameter tensor, the
-# same by the Fisher information, log p(x|y) of every class, and code lengths by image codecs without a model.
-KINDS = ("likelihood", "gradients", *FISHER_KINDS, "classes", *COMPLEXITY_KINDS)
-
-__all__ = ["KINDS", "Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
+__all__ = ["Computation", "RunModel", "add_computation", "add_selection", "computation_of"]
 
 
 def add_computation(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +55,7 @@ def add_selection(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )
     group.add_argument("--recompute", action="store_true", help="compute again what is there")
     add_fisher(parser)
+    add_evaluation(parser)
     return group
 
 
@@ -76,6 +74,12 @@ class Computation:
     recompute: bool = False
     download: bool = False
     fisher: FisherOptions = field(default_factory=FisherOptions)
+    evaluation: tuple[str, ...] = ()
+    """Settings, NAME=VALUE each, to evaluate models with instead of those of their runs."""
+
+    def run(self, name: str) -> RunModel:
+        """Return the run of this name or folder, its model to be evaluated as asked for."""
+        return RunModel(existing_run(name), self.device, self.evaluation)
 
     def statistics(self, run: RunModel, spec: str, kind: str = "likelihood") -> Statistics:
         """Return statistics, one of `KINDS`, of a run on a set, from its folder where they are there."""
@@ -108,6 +112,7 @@ class Computation:
             checkpoint_sha256=run.sha256,
             noise_draws=self.noise_draws,
             seed=self.seed,
+            evaluation=run.evaluation,
         )
         return load_or_extract(
             extraction,
@@ -147,13 +152,14 @@ class Computation:
 
     def path(self, run: RunModel, spec: str, kind: str, part: str = "") -> Path:
         """Return where the statistics of this computation lie in a run's folder; `part` names some images."""
-        noisy = self.noise_draws > 0 and kind not in COMPLEXITY_KINDS
+        of_model = kind not in COMPLEXITY_KINDS
         settings = [
             self.split,
             f"first{self.limit}" if self.limit else "",
             part,
             "grey" if self.grey else "",
-            f"noise{self.noise_draws}-seed{self.seed}" if noisy else "",
+            f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws and of_model else "",
+            run.evaluated if of_model else "",
             f"groups{self.group_size}" if self.group_size != 1 else "",
             f"{kind}-{self.fisher.label}" if kind in FISHER_KINDS else kind,
         ]
@@ -167,8 +173,23 @@ class RunModel:
 
     folder: Path
     device: torch.device
+    written: tuple[str, ...] = ()
+    """Settings, NAME=VALUE each, to evaluate the model with instead of its own."""
+    evaluation: Mapping[str, Any] = field(default_factory=dict, init=False)
+    """The same, read; wrong ones are refused at once."""
     fishers: dict[Path, Fisher] = field(default_factory=dict, init=False, repr=False, compare=False)
     """{file: Fisher information} of what a command has needed so far."""
+
+    def __post_init__(self) -> None:
+        if self.written:
+            from models.registry import evaluation_settings
+
+            self.evaluation = evaluation_settings(self.folder, self.written)
+
+    @property
+    def evaluated(self) -> str:
+        """Names these settings in file names; empty without any."""
+        return "-".join(f"{name}_{value}".lower() for name, value in self.evaluation.items())
 
     @property
     def name(self) -> str:
@@ -188,7 +209,7 @@ class RunModel:
         """The model itself."""
         from models.registry import load_model
 
-        return load_model(self.folder, self.device)
+        return load_model(self.folder, self.device, self.evaluation)
 
 
 def computation_of(arguments: argparse.Namespace) -> Computation:
@@ -207,4 +228,5 @@ def computation_of(arguments: argparse.Namespace) -> Computation:
         recompute=arguments.recompute,
         download=arguments.download,
         fisher=FisherOptions.of(arguments),
+        evaluation=written_evaluation(arguments),
     )

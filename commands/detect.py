@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from commands.choosing import general_model, known_methods, models_by_role
-from commands.common import add_command, add_device, add_download, add_run, existing_run
-from commands.computing import Computation, RunModel
+from commands.common import add_command, add_device, add_download, add_run
+from commands.computing import Computation
 from commands.detecting import Flagging, Job, require_models
+from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.findings import Findings, plain_warnings, print_calibration, print_findings, save_sheet
 from commands.held_out import held_out_images, require_enough, require_other_images
 from commands.output_files import require_writable
@@ -44,6 +45,7 @@ def add_parser(subparsers: Any) -> None:
     _add_results(parser)
     _add_calibration(parser)
     _add_reading(parser)
+    add_evaluation(parser)
     add_device(parser)
     add_download(parser)
 
@@ -127,9 +129,6 @@ def _job(arguments: argparse.Namespace) -> Job:
 
     methods = known_methods(arguments.method)
     device = resolve_device(arguments.device)
-    specific = RunModel(existing_run(arguments.run), device)
-    models = models_by_role(specific, general_model(specific, arguments.general))
-    require_models(methods, models)
 
     def computation(split: str, limit: int | None) -> Computation:
         return Computation(
@@ -140,12 +139,17 @@ def _job(arguments: argparse.Namespace) -> Job:
             batch_size=arguments.batch_size,
             recompute=arguments.recompute,
             download=arguments.download,
+            evaluation=written_evaluation(arguments),
         )
 
+    judging = computation(arguments.split, arguments.limit)
+    specific = judging.run(arguments.run)
+    models = models_by_role(specific, general_model(specific, arguments.general))
+    require_models(methods, models)
     return Job(
         models=models,
         methods=methods,
         calibration=computation(arguments.calibrate_split, arguments.calibrate_limit),
-        judging=computation(arguments.split, arguments.limit),
+        judging=judging,
         seed=arguments.seed,
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.choosing import general_model, kinds_of, known_methods, models_by_role, needed_sources
-from commands.common import add_command, add_device, add_download, add_run, existing_run
-from commands.computing import Computation, RunModel, add_computation, computation_of
+from commands.common import add_command, add_device, add_download, add_run
+from commands.computing import Computation, add_computation, computation_of
 from commands.naming import evaluation_name
 from commands.output_files import require_json, write_table
 from commands.reporting import dropped
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from anomaly_methods.methods.sources import Source, SourceStatistics
     from anomaly_methods.metrics import NonFinite
     from anomaly_methods.table import Row
+    from commands.computing import RunModel
 
 __all__ = ["add_parser", "evaluate_run", "write_results"]
 
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     results = arguments.json
     require_json(results)
     computation = computation_of(arguments)
-    specific = RunModel(existing_run(arguments.run), computation.device)
+    specific = computation.run(arguments.run)
     general = general_model(specific, arguments.general)
     sets = [arguments.in_distribution, *arguments.out_of_distribution]
     rows = evaluate_run(
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         specific,
         general,
         sets,
-        others=[RunModel(existing_run(name), computation.device) for name in arguments.ensemble],
+        others=[computation.run(name) for name in arguments.ensemble],
         method_names=arguments.method,
         nonfinite=arguments.nonfinite,
     )

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import re
 
+from commands.evaluation_options import written_evaluation
 from commands.fisher_information import FisherOptions
 
 __all__ = ["evaluation_name", "slug"]
@@ -36,6 +37,7 @@ def evaluation_name(arguments: argparse.Namespace) -> str:
         f"seed{arguments.seed}" if arguments.seed else "",
         f"groups{arguments.group_size}" if arguments.group_size != 1 else "",
         FisherOptions.of(arguments).named,
+        "-".join(sorted(written_evaluation(arguments))).replace("=", "_"),
         "+".join(arguments.method or ()),
         f"against-{slug(arguments.general)}" if arguments.general else "",
         f"ensemble-{'-'.join(map(slug, arguments.ensemble))}" if arguments.ensemble else "",

@@ -48,6 +48,8 @@ def _summary(statistics: Statistics) -> str:
         return f"{rows}, {np.mean(bits):.3f} bits/dim as {meta.model}"
     log_prob = statistics.value("log_prob")
     if meta.bound == "surrogate":
-        return f"{rows}, a mean of {np.mean(log_prob):.3f} for log p (surrogate: no likelihood)"
-    bound = "" if meta.bound == "exact" else f" ({meta.bound})"
+        how = f"{meta.evaluation}; " if meta.evaluation else ""
+        return f"{rows}, a mean of {np.mean(log_prob):.3f} for log p ({how}surrogate: no likelihood)"
+    how = f", {meta.evaluation}" if meta.evaluation else ""
+    bound = "" if meta.bound == "exact" else f" (upper bound, {meta.bound}{how})"
     return f"{rows}, {np.mean(bits_per_dim(log_prob, dimensions)):.3f} bits/dim{bound}"

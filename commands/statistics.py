@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from anomaly_methods.kinds import KINDS
 from commands.accuracy import accuracy_sentence
-from commands.common import add_command, add_device, add_download, add_run, existing_run
-from commands.computing import KINDS, RunModel, add_computation, computation_of
+from commands.common import add_command, add_device, add_download, add_run
+from commands.computing import add_computation, computation_of
 from commands.reporting import print_statistics
 
 __all__ = ["add_parser"]
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from invglow.sections import read_section
 
     computation = computation_of(arguments)
-    model = RunModel(existing_run(arguments.run), computation.device)
+    model = computation.run(arguments.run)
     computation.require_images(model, arguments.data)
     for spec in arguments.data:
         for kind in arguments.statistics:

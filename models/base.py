@@ -21,10 +21,13 @@ class GenerativeModel(LikelihoodModel):
     Attributes:
         image_shape: shape (C, H, W) of one image.
         bound: whether `log_prob` is exact, a lower bound ("elbo") or something else ("surrogate").
+        evaluation: how it is evaluated where `bound` does not say all, such as "timestep 64 of 1000"; for
+            people.
     """
 
     image_shape: tuple[int, int, int]
     bound: Bound
+    evaluation: str = ""
 
     @property
     def measures_likelihood(self) -> bool:

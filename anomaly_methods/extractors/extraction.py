@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,8 @@ class Extraction:
             draws of uniform noise. For log_prob that is the mean of the logarithms, not the logarithm of the
             mean, and so a lower bound on the log-probability of the 8-bit image (Theis et al., 2016).
         seed: of the noise, which for each image depends on the seed and its place in the set alone.
+        evaluation: settings of the model that are not those of its run, in JSON types; they become part of
+            the identity of the result.
 
     Raises:
         ValueError: the images do not fit the model, are too few for one group, or a number is negative.
@@ -46,6 +49,7 @@ class Extraction:
     checkpoint_sha256: str
     noise_draws: int = 0
     seed: int = 0
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_image_shape(self.image_set.image_shape, self.model.image_shape, name=self.image_set.name)
@@ -74,9 +78,16 @@ class Extraction:
             seed=self.seed if self.noise_draws else 0,
             noise_draws=self.noise_draws,
             extractor_version=self.extractor.version,
-            settings=self.extractor.settings,
+            evaluation=self.model.evaluation,
+            settings=self._settings,
             details=self.extractor.details(self.model),
         )
+
+    @property
+    def _settings(self) -> Mapping[str, Any]:
+        """Statistics of a model as its run has it say nothing more, as files from earlier versions."""
+        own = self.extractor.settings
+        return {**own, "evaluation": dict(self.evaluation)} if self.evaluation else own
 
 
 def meta_of_images(images: ImageSet, *, group_size: int = 1, **fields: Any) -> StatisticsMeta:

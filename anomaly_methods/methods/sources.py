@@ -177,6 +177,13 @@ def _require_one_model_per_role(parts: Sequence[tuple[Source, StatisticsMeta]]) 
                 f"model, but checkpoint_sha256 is {_short(other.checkpoint_sha256)} ({other.model!r}) and "
                 f"{_short(meta.checkpoint_sha256)} ({meta.model!r}): compute one of them again."
             )
+        here, there = (one.settings.get("evaluation", {}) for one in (other, meta))
+        if here != there:
+            raise ValueError(
+                f"The {first.kind} and {source.kind} statistics of the {source.role} model must be of one "
+                f"evaluation of it, but the settings are {here or 'its own'} and {there or 'its own'}: "
+                "compute one of them again."
+            )
 
 
 def _require_same_images(first: str, one: Statistics, second: str, other: Statistics) -> None:

@@ -87,6 +87,14 @@ class DiffusionConfig:
         if not 0 <= self.terms <= self.timesteps:
             raise ValueError(f"terms must be between 1 and {self.timesteps}, or 0 for all, got {self.terms}.")
 
+    @property
+    def evaluated(self) -> str:
+        """What `log_prob` evaluates, in words."""
+        whole = self.evaluation == "bound"
+        which = f"{self.terms or self.timesteps} timesteps" if whole else f"timestep {self.timestep}"
+        how = f"{which} of {self.timesteps}, {self.noise_samples} noise{'s' * (self.noise_samples > 1)}"
+        return f"{how}, noise seed {self.noise_seed}" if self.noise_seed else how
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data that `DiffusionConfig(**data)` reads back."""
         return asdict(self)

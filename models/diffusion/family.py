@@ -12,9 +12,10 @@ from models.base import GenerativeModel
 from models.diffusion.config import DiffusionConfig
 from models.diffusion.model import Diffusion
 
-__all__ = ["CONFIG", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
 
 CONFIG = DiffusionConfig
+EVALUATION_SETTINGS = ("evaluation", "terms", "timestep", "noise_samples", "noise_seed")
 
 
 def build(settings: Mapping[str, Any]) -> Diffusion:

@@ -53,6 +53,7 @@ class Diffusion(GenerativeModel):
         super().__init__()
         self.config = config
         self.image_shape = config.image_shape
+        self.evaluation = config.evaluated
         self.bound: Bound = "elbo" if config.evaluation == "bound" else "surrogate"
         self.schedule = NoiseSchedule(config)
         self.network = network if network is not None else build_unet(config)

@@ -13,9 +13,10 @@ from invglow.settings import settings_from
 from models.base import GenerativeModel
 from models.glow.adapter import Glow
 
-__all__ = ["CONFIG", "build", "condition", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "condition", "prepare"]
 
 CONFIG = GlowConfig
+EVALUATION_SETTINGS: tuple[str, ...] = ()
 
 
 def build(settings: Mapping[str, Any]) -> Glow:

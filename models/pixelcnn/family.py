@@ -12,9 +12,10 @@ from models.base import GenerativeModel
 from models.pixelcnn.config import PixelCNNConfig
 from models.pixelcnn.model import PixelCNN
 
-__all__ = ["CONFIG", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
 
 CONFIG = PixelCNNConfig
+EVALUATION_SETTINGS: tuple[str, ...] = ()
 
 
 def build(settings: Mapping[str, Any]) -> PixelCNN:

@@ -51,6 +51,13 @@ class VAEConfig:
             )
         require_known("likelihood", self.likelihood, LIKELIHOODS)
 
+    @property
+    def evaluated(self) -> str:
+        """What `log_prob` evaluates, in words."""
+        codes = f"{self.samples} code{'s' * (self.samples > 1)}"
+        how = f"importance-weighted, {codes}" if self.importance_weighted else codes
+        return f"{how}, noise seed {self.noise_seed}" if self.noise_seed else how
+
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain data that `VAEConfig(**data)` reads back."""
         return asdict(self)

@@ -12,9 +12,10 @@ from models.base import GenerativeModel
 from models.vae.config import VAEConfig
 from models.vae.model import VAE
 
-__all__ = ["CONFIG", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
 
 CONFIG = VAEConfig
+EVALUATION_SETTINGS = ("samples", "importance_weighted", "noise_seed")
 
 
 def build(settings: Mapping[str, Any]) -> VAE:

@@ -42,6 +42,7 @@ class VAE(GenerativeModel):
         super().__init__()
         self.config = config
         self.image_shape = config.image_shape
+        self.evaluation = config.evaluated
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
