@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["data_folder", "runs_folder", "tiny_folder"]
+__all__ = ["data_folder", "figures_folder", "runs_folder", "tiny_folder"]
 
 
 def data_folder() -> Path:
@@ -16,6 +16,11 @@ def data_folder() -> Path:
 def runs_folder() -> Path:
     """Where training runs are written: INVGLOW_RUNS, or ./runs."""
     return _folder("INVGLOW_RUNS", "runs")
+
+
+def figures_folder() -> Path:
+    """Where figures are drawn: INVGLOW_FIGURES, or ./figures."""
+    return _folder("INVGLOW_FIGURES", "figures")
 
 
 def tiny_folder() -> Path:

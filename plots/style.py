@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +27,8 @@ __all__ = [
     "style",
 ]
 
-# Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white.
+# Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white, and five dark or
+# muted ones: any two are at least 17 apart in CIELAB, also as protanopes and deuteranopes see them.
 COLOURS: Mapping[str, str] = MappingProxyType(
     {
         "blue": "#0072B2",
@@ -35,9 +38,31 @@ COLOURS: Mapping[str, str] = MappingProxyType(
         "sky": "#56B4E9",
         "orange": "#E69F00",
         "black": "#000000",
+        "indigo": "#332288",
+        "sand": "#DDCC77",
+        "brown": "#6B3E12",
+        "pine": "#005F60",
+        "navy": "#003366",
     }
 )
-_IN_DISTRIBUTION = "blue"
+# The colour of each known data set, the same in every figure.
+_SETS: Mapping[str, str] = MappingProxyType(
+    {
+        "cifar10": "blue",
+        "svhn": "vermilion",
+        "celeba": "purple",
+        "imagenet32": "green",
+        "gtsrb": "orange",
+        "cifar100": "sand",
+        "fashionmnist": "indigo",
+        "mnist": "sky",
+        "kmnist": "brown",
+        "omniglot": "pine",
+        "general": "black",
+        "tiny": "black",
+        "noise": "navy",
+    }
+)
 
 
 @contextmanager
@@ -80,20 +105,41 @@ def new_figure(
     return figure, list(grid.flat)
 
 
-def colours_of(in_distribution: Sequence[str], out_of_distribution: Sequence[str]) -> dict[str, str]:
-    """Return one colour for each data set: blue is in-distribution, in every figure.
+def colours_of(in_distribution: Sequence[str], out_of_distribution: Sequence[str] = ()) -> dict[str, str]:
+    """Return one colour for each data set, its own in every figure, and each in this figure different.
+
+    A set has the colour of its name ("array:/x/cifar10 test" that of cifar10); names that are not known, and
+    second sets of one colour, take one that depends on the name and is free in this figure.
 
     Raises:
         ValueError: if there are more sets than colours that can be told apart.
     """
-    others = [colour for name, colour in COLOURS.items() if name != _IN_DISTRIBUTION]
-    names = list(dict.fromkeys(name for name in out_of_distribution if name not in in_distribution))
-    if len(names) > len(others):
+    names = list(dict.fromkeys([*in_distribution, *out_of_distribution]))
+    if len(names) > len(COLOURS):
         raise ValueError(
-            f"A figure can tell {len(others)} out-of-distribution sets apart, got {len(names)}: "
-            "draw several figures."
+            f"A figure can tell {len(COLOURS)} sets apart, got {len(names)}: draw several figures."
         )
-    return dict.fromkeys(in_distribution, COLOURS[_IN_DISTRIBUTION]) | dict(zip(names, others, strict=False))
+    chosen: dict[str, str] = {}
+    for name in names:
+        own = _SETS.get(_plain(name))
+        if own is not None and own not in chosen.values():
+            chosen[name] = own
+    for name in sorted(set(names) - set(chosen)):
+        chosen[name] = _free_colour(name, set(chosen.values()))
+    return {name: COLOURS[chosen[name]] for name in names}
+
+
+def _plain(name: str) -> str:
+    """Return the letters by which a set is known: "demo-fashion-mnist test" is "fashionmnist"."""
+    letters = re.sub(r"[^a-z0-9]", "", short_name(name).split(" ")[0].lower().removeprefix("demo-"))
+    kind = re.match(r"(general|noise)", letters)
+    return kind[0] if kind else letters
+
+
+def _free_colour(name: str, taken: set[str]) -> str:
+    colours = list(COLOURS)
+    first = int(hashlib.sha256(_plain(name).encode()).hexdigest(), 16) % len(colours)
+    return next(colour for colour in [*colours[first:], *colours[:first]] if colour not in taken)
 
 
 def panel_letters(axes: Sequence[Axes]) -> None:

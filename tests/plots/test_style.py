@@ -23,24 +23,51 @@ from plots.style import (
     style,
 )
 
+KNOWN = (
+    *("cifar10", "svhn", "celeba", "imagenet32", "gtsrb", "cifar100"),
+    *("fashion-mnist", "mnist", "kmnist", "omniglot", "general", "noise"),
+)
 
-def test_in_distribution_is_blue_in_every_figure_and_the_others_differ() -> None:
-    colours = colours_of(["cifar10"], ["svhn", "lsun", "svhn"])
-    assert colours["cifar10"] == colours_of(["svhn"], ["cifar10"])["svhn"] == COLOURS["blue"]
-    assert list(colours) == ["cifar10", "svhn", "lsun"]
-    assert len(set(colours.values())) == 3
+
+def test_a_set_has_its_colour_in_every_figure() -> None:
+    colours = colours_of(["cifar10"], ["svhn", "celeba", "svhn"])
+    assert list(colours) == ["cifar10", "svhn", "celeba"]
+    assert colours["cifar10"] == COLOURS["blue"]
+    for name in ("array:/x/cifar10 test", "cifar10.npy", "CIFAR-10", "folder:pics/cifar10/"):
+        assert colours_of(["svhn"], [name, "mine"])[name] == COLOURS["blue"]
+    assert colours_of(["demo-fashion-mnist"]) == {"demo-fashion-mnist": COLOURS["indigo"]}
+    assert colours_of(["general32", "noise:uniform"]) == {
+        "general32": COLOURS["black"],
+        "noise:uniform": COLOURS["navy"],
+    }
+
+
+def test_unknown_sets_keep_a_colour_that_is_free_in_the_figure() -> None:
+    (alone,) = colours_of(["holidays"]).values()
+    others = [name for name in KNOWN if colours_of([name])[name] != alone]
+    assert colours_of(others[:3], ["holidays", "more"])["holidays"] == alone
+    rival = next(name for name in KNOWN if colours_of([name])[name] == alone)
+    both = colours_of(["holidays"], [rival])
+    assert both[rival] == alone != both["holidays"]
+    assert colours_of(["cifar10 train", "cifar10 test"])["cifar10 train"] == COLOURS["blue"]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 4])
+def test_all_sets_of_a_figure_differ(extra: int) -> None:
+    names = [*KNOWN, *(f"set {number}" for number in range(extra))][-len(COLOURS) :]
+    assert len(set(colours_of(names[:1], names[1:]).values())) == len(names)
 
 
 def test_more_sets_than_colours_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"tell 6 out-of-distribution sets apart, got 7"):
-        colours_of(["a"], [f"set {i}" for i in range(7)])
+    with pytest.raises(ValueError, match=r"tell 12 sets apart, got 13"):
+        colours_of(["a"], [f"set {i}" for i in range(12)])
 
 
 def test_colours_stay_apart_without_red_or_green() -> None:
     """Protanopia and deuteranopia, simulated as in Viénot, Brettel and Mollon (1999), sRGB made linear."""
     for confused in _dichromat_views([to_rgb(colour) for colour in COLOURS.values()]):
-        distances = [np.abs(a - b).max() for a, b in combinations(confused, 2)]
-        assert min(distances) > 0.04
+        distances = [np.linalg.norm(a - b) for a, b in combinations(_cielab(confused), 2)]
+        assert min(distances) > 17
 
 
 def test_style_leaves_no_trace() -> None:
@@ -116,3 +143,10 @@ def _dichromat_views(colours: list[tuple[float, float, float]]) -> list[np.ndarr
     protan = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
     deutan = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
     return [linear @ view.T for view in (protan, deutan)]
+
+
+def _cielab(linear: np.ndarray) -> np.ndarray:
+    """Return CIE 1976 L*a*b* (N, 3) of linear sRGB (N, 3) under its own white."""
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(np.clip(linear @ to_xyz.T / to_xyz.sum(axis=1), 0, None)).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
