@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from models.base import Estimate
 from models.logistic import BINS
 
 __all__ = ["discretised_gaussian_log_mass", "prior_divergence", "stratified"]
@@ -41,18 +42,16 @@ def discretised_gaussian_log_mass(bins: Tensor, mean: Tensor, std: Tensor) -> Te
     return mass.clamp_min(_LEAST_MASS).log()
 
 
-def stratified(values: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+def stratified(values: Tensor, sizes: Tensor) -> Estimate:
     """Return the estimate of a sum over timesteps and its standard error, both (B,).
 
     Args:
         values: of the drawn timesteps, (B, strata, draws), each drawn uniformly from its stratum.
         sizes: timesteps in each stratum, (strata,).
 
-    With one draw per stratum there is nothing to learn the error from: it is NaN.
+    With one draw per stratum there is nothing to learn the error from: it is None.
     """
     draws = values.shape[2]
     totals = values * sizes[:, None]
     estimate = totals.mean(dim=2).sum(dim=1)
-    if draws == 1:
-        return estimate, torch.full_like(estimate, math.nan)
-    return estimate, (totals.var(dim=2) / draws).sum(dim=1).sqrt()
+    return Estimate(estimate, (totals.var(dim=2) / draws).sum(dim=1).sqrt() if draws > 1 else None)

@@ -7,10 +7,11 @@ from typing import Any
 
 from invglow.flows.checks import require_known, require_positive
 
-__all__ = ["EVALUATIONS", "VARIANCES", "DiffusionConfig"]
+__all__ = ["EVALUATIONS", "TRAININGS", "VARIANCES", "DiffusionConfig"]
 
 EVALUATIONS = ("bound", "timestep")
 VARIANCES = ("forward", "posterior")
+TRAININGS = ("simple", "bound")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class DiffusionConfig:
         last_beta: of the last.
         variance: of the reverse steps: "forward" (beta_t, best for pixels that spread widely) or "posterior"
             (beta_tilde_t, best for pixels that are known; Ho et al., 2020, section 3.2).
+        training: which timesteps meet training images: "simple" (all equally often; Ho et al., 2020,
+            equation 14) or "bound" (each as often as its error weighs in the bound).
         evaluation: "bound" (the variational bound) or "timestep" (minus the squared error of the predicted
             noise at one timestep: a surrogate).
         terms: timesteps that the bound is estimated from, drawn out of so many ranges, which
@@ -48,6 +51,7 @@ class DiffusionConfig:
     first_beta: float = 1e-4
     last_beta: float = 0.02
     variance: str = "forward"
+    training: str = "simple"
     evaluation: str = "bound"
     terms: int = 10
     timestep: int = 16
@@ -79,6 +83,7 @@ class DiffusionConfig:
     def _check_evaluation(self) -> None:
         require_known("evaluation", self.evaluation, EVALUATIONS)
         require_known("variance", self.variance, VARIANCES)
+        require_known("training", self.training, TRAININGS)
         if not 1 <= self.timestep <= self.timesteps:
             raise ValueError(
                 f"The timestep must be between 1 and {self.timesteps}, the number of timesteps of this "

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from invglow.flows.drawing import standard_noise
-from models.base import Bound, GenerativeModel
+from models.base import Bound, Estimate, GenerativeModel
 from models.diffusion.bound import discretised_gaussian_log_mass, prior_divergence, stratified
 from models.diffusion.config import DiffusionConfig
 from models.diffusion.schedule import NoiseSchedule
@@ -17,19 +16,9 @@ from models.diffusion.unet import build_unet
 from models.logistic import BINS, bin_centre, bin_of
 from models.noise import normal_noise, uniform_noise
 
-__all__ = ["BoundEstimate", "Diffusion"]
+__all__ = ["Diffusion"]
 
 _TIMESTEP_SEED = 1 << 32  # apart from the seeds of the noises
-
-
-class BoundEstimate(NamedTuple):
-    """An estimate of the bound on log p(x) and its standard error, both (B,), in nats.
-
-    With all T terms the error is that of the noise alone; with one noise for each image it is NaN.
-    """
-
-    log_prob: Tensor
-    standard_error: Tensor
 
 
 class Diffusion(GenerativeModel):
@@ -59,23 +48,40 @@ class Diffusion(GenerativeModel):
         self.network = network if network is not None else build_unet(config)
 
     def log_prob(self, x: Tensor) -> Tensor:
+        return self.estimate(x).log_prob
+
+    def estimate(self, x: Tensor) -> Estimate:
         if self.config.evaluation == "bound":
-            return self.bound_estimate(x).log_prob
+            return self.bound_estimate(x)
         t = torch.full((len(x),), self.config.timestep, device=x.device)
-        errors = [self._squared_error(x, t, draw) for draw in range(self.config.noise_samples)]
-        return -torch.stack(errors).mean(dim=0)
+        draws = [-self._squared_error(x, t, draw) for draw in range(self.config.noise_samples)]
+        values = torch.stack(draws, dim=1)
+        return stratified(values[:, None], values.new_ones(1))
 
     @property
     def trains_likelihood(self) -> bool:
         return False
 
     def training_log_prob(self, x: Tensor) -> Tensor:
-        """Return minus the squared error at a timestep drawn for each image, (B,) (Ho et al., eq. 14)."""
-        t = 1 + (uniform_noise(x, (1,), _TIMESTEP_SEED)[:, 0] * self.config.timesteps).long()
+        """Return minus the squared error at a timestep drawn for each image, (B,), as `training` says.
+
+        With "bound" its mean is, up to a factor and a constant, the bound itself, but for the bins of the
+        first timestep: each is drawn with a probability in proportion to its weight there.
+        """
+        uniform = uniform_noise(x, (1,), _TIMESTEP_SEED)[:, 0]
+        if self.config.training == "simple":
+            t = 1 + (uniform * self.config.timesteps).long()
+        else:
+            weights = self.schedule.error_weight(torch.arange(1, self.config.timesteps + 1, device=x.device))
+            shares = weights.cumsum(dim=0) / weights.sum()
+            t = 1 + torch.searchsorted(shares, uniform).clamp_max(self.config.timesteps - 1)
         return -self._squared_error(x, t, 0)
 
-    def bound_estimate(self, x: Tensor) -> BoundEstimate:
-        """Return the bound on log p(x) of images (B, C, H, W), and its standard error."""
+    def bound_estimate(self, x: Tensor) -> Estimate:
+        """Return the bound on log p(x) of images (B, C, H, W), and its standard error.
+
+        With all T terms the error is that of the noise alone.
+        """
         starts, sizes = self._strata(x.device)
         values = torch.stack(
             [
@@ -91,7 +97,7 @@ class Diffusion(GenerativeModel):
         images = self._images(x)
         constant = math.prod(self.image_shape) * math.log(BINS)
         last = prior_divergence(images, self.schedule.signal[-1])
-        return BoundEstimate(constant - last - total, error)
+        return Estimate(constant - last - total, error)
 
     def _strata(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return first timestep and number of timesteps of each range that a term is drawn from.

@@ -55,11 +55,18 @@ class NoiseSchedule(nn.Module):
             dimensions: D.
             t: timesteps (B,).
         """
-        variance, alpha = self.reverse_variance(t), 1 - self.betas[t]
-        weight = self.betas[t] ** 2 / (2 * variance * alpha * (1 - self.signal[t]))
-        ratio = self._posterior_variance(t) / variance
+        ratio = self._posterior_variance(t) / self.reverse_variance(t)
         constant = dimensions / 2 * (ratio - 1 - ratio.log())
-        return weight.to(squared_error) * squared_error + constant.to(squared_error)
+        return self.error_weight(t).to(squared_error) * squared_error + constant.to(squared_error)
+
+    def error_weight(self, t: Tensor) -> Tensor:
+        """Return what the squared error of the predicted noise is multiplied by in the bound, (B,), float64.
+
+        At t = 1, where the bound holds no divergence, it is what a Gaussian without bins would have.
+        """
+        alpha = 1 - self.betas[t]
+        weight: Tensor = self.betas[t] ** 2 / (2 * self.reverse_variance(t) * alpha * (1 - self.signal[t]))
+        return weight
 
     def reverse_variance(self, t: Tensor) -> Tensor:
         """Return the variance of p(x_{t-1}|x_t); at t = 1 it is beta_1 in any case."""

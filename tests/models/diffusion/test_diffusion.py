@@ -82,7 +82,8 @@ def test_the_posterior_variance_costs_what_its_divergence_says() -> None:
 
 def test_the_stratified_estimate_agrees_with_all_terms_within_its_error() -> None:
     x = _gaussian_images(300)
-    found, error = _gaussian(terms=25, noise_samples=4).bound_estimate(x)
+    found, error = _gaussian(terms=25, noise_samples=4).estimate(x)
+    assert error is not None
     z = (found - _gaussian().log_prob(x)) / error
     assert abs(float(z.mean())) < 0.4
     assert 0.7 < float(z.std()) < 2.5  # the whole has noise of its own
@@ -92,10 +93,11 @@ def test_a_stratified_sum_and_its_error() -> None:
     values = torch.tensor([[[1.0, 3.0], [4.0, 4.0]]])
     estimate, error = stratified(values, torch.tensor([1.0, 10.0]))
     assert estimate.tolist() == [42.0]
+    assert error is not None
     assert error.tolist() == [1.0]  # the variance of 1 and 3 is 2, half of that for the mean of two
     single, unknown = stratified(values[:, :, :1], torch.tensor([1.0, 10.0]))
     assert single.tolist() == [41.0]
-    assert unknown.isnan().all()
+    assert unknown is None
 
 
 def test_bins_of_a_gaussian_sum_to_one() -> None:
@@ -115,7 +117,11 @@ def test_the_timestep_loss_is_the_squared_error_of_the_noise() -> None:
 
     model = Diffusion(replace(TINY, evaluation="timestep", noise_samples=50), Nothing())
     assert model.bound == "surrogate"
-    torch.testing.assert_close(-model.log_prob(_images()), torch.full((4,), 64.0), rtol=0, atol=6.0)
+    loss, error = model.estimate(_images())
+    torch.testing.assert_close(-loss, torch.full((4,), 64.0), rtol=0, atol=6.0)
+    # Chi-squared with 64 degrees of freedom has a variance of 128.
+    assert error is not None
+    torch.testing.assert_close(error, torch.full((4,), math.sqrt(128 / 50)), rtol=0.4, atol=0)
 
 
 @pytest.mark.parametrize("evaluation", ["bound", "timestep"])
@@ -147,6 +153,19 @@ def test_training_meets_every_timestep_and_fresh_noise_with_fresh_images() -> No
     assert not torch.allclose(model.training_log_prob(moved), losses)
 
 
+@pytest.mark.parametrize("variance", ["forward", "posterior"])
+def test_training_for_the_bound_weighs_errors_as_the_bound_does(variance: str) -> None:
+    model = _gaussian(training="bound", variance=variance)
+    found = -model.training_log_prob(_gaussian_images(20_000)).mean()
+    t = torch.arange(1, model.config.timesteps + 1)
+    signal, weights = model.schedule.signal[1:], model.schedule.error_weight(t)
+    # The variance that the optimal denoiser leaves of the noise of one pixel.
+    left = signal * STD**2 / (signal * STD**2 + 1 - signal)
+    expected = 16 * (weights * left).sum() / weights.sum()
+    torch.testing.assert_close(found, expected, rtol=0.03, atol=0.0)
+    assert not math.isclose(float(16 * left.mean()), float(expected), rel_tol=0.2)
+
+
 def test_samples_of_the_gaussian_model_are_gaussian() -> None:
     x = _gaussian().sample(500, torch.Generator().manual_seed(0))
     assert float((2 * x).std()) == pytest.approx(STD, rel=0.05)
@@ -168,6 +187,7 @@ def test_samples_are_reproducible() -> None:
         ({"timestep": 0}, "must be between 1 and 1000"),
         ({"terms": 1001}, "terms must be between 1 and 1000"),
         ({"evaluation": "exact"}, "Unknown evaluation 'exact'; known are bound, timestep"),
+        ({"training": "exact"}, "Unknown training 'exact'; known are simple, bound"),
         ({"channels": (8, 12)}, "multiples of 8"),
         ({"image_shape": (1, 9, 8)}, "divisible by 2"),
         ({"first_beta": 0.5, "last_beta": 0.1}, "must rise between 0 and 1"),
