@@ -61,8 +61,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
         "matplotlib.pyplot",  # keeps global state and opens windows
     ),
 }
-# The second paper's command line, which its figures share, stands for the modules that are run.
-COMMANDS = {"plots.paper_command"}
+# Command lines that figures share stand for the modules that are run.
+COMMANDS = {"plots.paper_command", "plots.FIM_approximation.command"}
 # The package alone holds the version and nothing heavy.
 FOR_EVERYBODY = {"invglow", "invglow.__version__"}
 
