@@ -18,7 +18,7 @@ __all__ = ["dropped", "print_statistics"]
 def print_statistics(spec: str, statistics: Statistics, path: Path) -> None:
     """Say how much there is, where, what was left out and what is not finite."""
     print(f"{spec}: {_summary(statistics)}, {path}")
-    if sentence := dropped(statistics):
+    for sentence in filter(None, (dropped(statistics), _standard_error(statistics))):
         print(f"  {sentence}")
     bad = {name: count for name, count in statistics.nonfinite().items() if count}
     if bad:
@@ -30,6 +30,26 @@ def dropped(statistics: Statistics) -> str:
     if not statistics.meta.dropped:
         return ""
     return f"left out: the last {statistics.meta.dropped} images, which make no whole group"
+
+
+def _standard_error(statistics: Statistics) -> str:
+    """Say how well log p is known, where it is the mean over random draws; else nothing."""
+    import numpy as np
+
+    from anomaly_methods.extractors.likelihood import STANDARD_ERROR
+
+    meta = statistics.meta
+    if meta.kind != "likelihood" or STANDARD_ERROR not in statistics.values:
+        return ""
+    errors, unit = statistics.value(STANDARD_ERROR), ""
+    if meta.bound != "surrogate":
+        errors, unit = errors / (meta.group_size * np.prod(meta.image_shape) * np.log(2)), " bits/dim"
+    one = float(np.sqrt(np.mean(errors**2)))
+    rows = "image" if meta.group_size == 1 else "group"
+    return (
+        f"standard error of the estimate: {one:.3g}{unit} of one {rows}, "
+        f"{one / np.sqrt(len(statistics)):.2g}{unit} of the mean"
+    )
 
 
 def _summary(statistics: Statistics) -> str:

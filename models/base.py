@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from torch import Tensor
 
 from invglow.training.likelihood_model import ClassConditionalModel, LikelihoodModel
 
-__all__ = ["Bound", "ClassConditionalModel", "GenerativeModel", "InvertibleModel", "MultiScaleModel"]
+__all__ = [
+    "Bound",
+    "ClassConditionalModel",
+    "Estimate",
+    "GenerativeModel",
+    "InvertibleModel",
+    "MultiScaleModel",
+]
 
 Bound = Literal["exact", "elbo", "surrogate"]
+
+
+class Estimate(NamedTuple):
+    """What `log_prob` returns, (B,), and its standard error, (B,), in nats.
+
+    The error is that of the numbers that the model draws for an image; None where it draws none, or where one
+    draw says nothing about it.
+    """
+
+    log_prob: Tensor
+    standard_error: Tensor | None
 
 
 class GenerativeModel(LikelihoodModel):
@@ -28,6 +46,10 @@ class GenerativeModel(LikelihoodModel):
     image_shape: tuple[int, int, int]
     bound: Bound
     evaluation: str = ""
+
+    def estimate(self, x: Tensor) -> Estimate:
+        """Return `log_prob` and, where that is a mean over random draws, its standard error."""
+        return Estimate(self.log_prob(x), None)
 
     @property
     def measures_likelihood(self) -> bool:

@@ -10,11 +10,15 @@ from torch import Tensor
 from anomaly_methods.extractors.base import Extractor, require_shape
 from models.base import GenerativeModel, MultiScaleModel
 
-__all__ = ["LikelihoodExtractor"]
+__all__ = ["STANDARD_ERROR", "LikelihoodExtractor"]
+
+STANDARD_ERROR = "log_prob.standard_error"
 
 
 class LikelihoodExtractor(Extractor):
     """`log_prob` in nats, summed over dimensions and over the images of a group.
+
+    Where that is a mean over random draws also `log_prob.standard_error`, the standard error of that sum.
 
     For a `MultiScaleModel` also `log_prob.scaleS`, `log_det.scaleS` and `log_prior.scaleS` for S = 0 (finest)
     on, where log_prob.scaleS = log_det.scaleS + log_prior.scaleS and log_prob is the sum of these shares.
@@ -29,9 +33,7 @@ class LikelihoodExtractor(Extractor):
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         if not isinstance(model, MultiScaleModel):
-            log_prob = model.log_prob(x)
-            require_shape(log_prob, (len(x),), "log_prob")
-            return {"log_prob": self._summed(log_prob)}
+            return self._estimated(model, x)
         terms = dict(zip(("log_det", "log_prior"), model.scale_terms(x), strict=True))
         for name, term in terms.items():
             require_shape(term, (len(x), model.scales), name)
@@ -43,6 +45,15 @@ class LikelihoodExtractor(Extractor):
             for scale in range(model.scales)
         }
         return {"log_prob": shares["log_prob"].sum(dim=1), **by_scale}
+
+    def _estimated(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
+        log_prob, error = model.estimate(x)
+        require_shape(log_prob, (len(x),), "log_prob")
+        found = {"log_prob": self._summed(log_prob)}
+        if error is not None:
+            require_shape(error, (len(x),), "standard_error")
+            found[STANDARD_ERROR] = self._summed(error.square()).sqrt()
+        return found
 
     def _summed(self, values: Tensor) -> Tensor:
         """Sum (B, ...) over each group: (B // group_size, ...), float64, on the CPU."""

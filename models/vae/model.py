@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows.drawing import open_uniform, standard_noise
-from models.base import Bound, GenerativeModel
+from models.base import Bound, Estimate, GenerativeModel
 from models.logistic import logistic_log_density
 from models.noise import normal_noise
 from models.vae.config import VAEConfig
@@ -47,10 +47,15 @@ class VAE(GenerativeModel):
         self.decoder = Decoder(config)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        weights = self.log_weights(x)
-        if not self.config.importance_weighted:
-            return weights.mean(dim=1)
-        return weights.logsumexp(dim=1) - math.log(self.config.samples)
+        return self.estimate(x).log_prob
+
+    def estimate(self, x: Tensor) -> Estimate:
+        weights, samples = self.log_weights(x), self.config.samples
+        if self.config.importance_weighted:
+            # The logarithm of a mean is no mean: its error is mostly a bias, which these codes do not show.
+            return Estimate(weights.logsumexp(dim=1) - math.log(samples), None)
+        error = weights.std(dim=1) / math.sqrt(samples) if samples > 1 else None
+        return Estimate(weights.mean(dim=1), error)
 
     def log_weights(self, x: Tensor) -> Tensor:
         """Return log p(x|z_i) + log p(z_i) - log q(z_i|x) of each image and code, (B, samples), in nats."""

@@ -8,7 +8,8 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from anomaly_methods.extractors.likelihood import LikelihoodExtractor
+from anomaly_methods.extractors.likelihood import STANDARD_ERROR, LikelihoodExtractor
+from models.base import Estimate
 from tests.anomaly_methods.extractors.toys import SHAPE, Gaussian, GaussianScales
 
 X = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)) - 0.5
@@ -64,3 +65,22 @@ def test_scale_terms_of_the_wrong_shape_are_refused() -> None:
 def test_group_size_must_be_positive() -> None:
     with pytest.raises(ValueError, match="got 0"):
         LikelihoodExtractor(0)
+
+
+def test_a_standard_error_of_a_group_is_that_of_the_sum_of_its_images() -> None:
+    class Estimated(Gaussian):
+        def estimate(self, x: Tensor) -> Estimate:
+            return Estimate(self.log_prob(x), torch.tensor([3.0, 4.0] * 3))
+
+    values = LikelihoodExtractor(2)(Estimated(), X)
+    torch.testing.assert_close(values[STANDARD_ERROR], torch.full((3,), 5.0).double())
+    assert list(values) == ["log_prob", STANDARD_ERROR]
+
+
+def test_a_standard_error_that_is_not_one_number_per_image_is_refused() -> None:
+    class Wrong(Gaussian):
+        def estimate(self, x: Tensor) -> Estimate:
+            return Estimate(self.log_prob(x), torch.zeros(()))
+
+    with pytest.raises(ValueError, match=r"standard_error must have shape \(6,\)"):
+        LikelihoodExtractor()(Wrong(), X)
