@@ -12,7 +12,7 @@ from typing import Any
 from anomaly_methods.fisher_options import FISHER_KINDS, FisherOptions
 from anomaly_methods.meta import COMPLEXITY_KINDS
 
-__all__ = ["Selection", "checksum", "run_folder", "slug"]
+__all__ = ["Selection", "checksum", "evaluation_label", "run_folder", "slug"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,6 @@ class Selection:
     fisher: FisherOptions = field(default_factory=FisherOptions)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def evaluated(self) -> str:
-        """Names the settings of evaluation in file names; empty without any."""
-        return "-".join(f"{name}_{value}".lower() for name, value in sorted(self.evaluation.items()))
-
     def path(self, run: Path, spec: str, kind: str, part: str = "") -> Path:
         """Return where statistics of a set lie in a run's folder; `part` names some of its images."""
         of_model = kind not in COMPLEXITY_KINDS
@@ -53,7 +48,7 @@ class Selection:
             part,
             "grey" if self.grey else "",
             f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws and of_model else "",
-            self.evaluated if of_model else "",
+            evaluation_label(self.evaluation) if of_model else "",
             f"groups{self.group_size}" if self.group_size != 1 else "",
             f"{kind}-{self.fisher.label}" if kind in FISHER_KINDS else kind,
         ]
@@ -79,6 +74,11 @@ class Selection:
             for name in ("source", "images", "damping"):
                 if (value := getattr(self.fisher, name)) != getattr(standard.fisher, name):
                     yield from (f"--fisher-{'from' if name == 'source' else name}", str(value))
+
+
+def evaluation_label(settings: Mapping[str, Any]) -> str:
+    """Name settings of evaluation in file names; empty without any."""
+    return "-".join(f"{name}_{value}".lower() for name, value in sorted(settings.items()))
 
 
 def run_folder(name: str, runs: Path) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import folder_locations
+from anomaly_methods.stored import run_folder
 
 __all__ = [
     "HelpFormatter",
@@ -70,10 +71,7 @@ def add_download(parser: argparse.ArgumentParser) -> None:
 
 def existing_run(name: str) -> Path:
     """Return the folder of a run that is to be read: a path, or else a name in the runs folder."""
-    path = Path(name).expanduser()
-    in_runs_folder = folder_locations.runs_folder() / path
-    holds_run = (path / "config.json").exists() or not (in_runs_folder / "config.json").exists()
-    return path if holds_run else in_runs_folder
+    return run_folder(name, folder_locations.runs_folder())
 
 
 def require_family(run: Path, family: str) -> None:
@@ -82,14 +80,12 @@ def require_family(run: Path, family: str) -> None:
     Raises:
         ValueError: naming both; also where there is no such family.
     """
-    from invglow.sections import TEXT, read_section
+    from invglow.sections import require_family as require_same
     from models.registry import FAMILIES
 
     if family not in FAMILIES:
         raise ValueError(f"There is no model family {family!r}: known are {', '.join(FAMILIES)}.")
-    found = read_section(run, "model", family=TEXT)["family"]
-    if found != family:
-        raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
+    require_same(run, family)
 
 
 def library_versions() -> dict[str, str]:

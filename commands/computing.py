@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
+from anomaly_methods.stored import Selection, evaluation_label
 from commands.common import existing_run, images_for_run
 from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher, fisher_of
-from commands.naming import slug
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +82,7 @@ class Computation:
         return RunModel(existing_run(name), self.device, self.evaluation)
 
     def statistics(self, run: RunModel, spec: str, kind: str = "likelihood") -> Statistics:
-        """Return statistics, one of `KINDS`, of a run on a set, from its folder where they are there."""
+        """Return statistics, one of `kinds.KINDS`, of a run on a set, from its folder where there."""
         return self.of_images(run, self.images(run, spec), self.path(run, spec, kind), kind)
 
     def images(self, run: RunModel, spec: str) -> ImageSet:
@@ -98,7 +98,7 @@ class Computation:
             self.images(run, spec)
 
     def of_images(self, run: RunModel, images: ImageSet, path: Path, kind: str = "likelihood") -> Statistics:
-        """Return statistics, one of `KINDS`, of images at hand, from `path` where they are there."""
+        """Return statistics, one of `kinds.KINDS`, of images at hand, from `path` where they are there."""
         if kind in COMPLEXITY_KINDS:
             return self._complexity(images, path, COMPLEXITY_KINDS[kind])
         from anomaly_methods.extractors.extraction import Extraction
@@ -152,19 +152,17 @@ class Computation:
 
     def path(self, run: RunModel, spec: str, kind: str, part: str = "") -> Path:
         """Return where the statistics of this computation lie in a run's folder; `part` names some images."""
-        of_model = kind not in COMPLEXITY_KINDS
-        settings = [
-            self.split,
-            f"first{self.limit}" if self.limit else "",
-            part,
-            "grey" if self.grey else "",
-            f"noise{self.noise_draws}-seed{self.seed}" if self.noise_draws and of_model else "",
-            run.evaluated if of_model else "",
-            f"groups{self.group_size}" if self.group_size != 1 else "",
-            f"{kind}-{self.fisher.label}" if kind in FISHER_KINDS else kind,
-        ]
-        name = "-".join([slug(spec), *(part for part in settings if part)])
-        return run.folder / "statistics" / f"{name}.npz"
+        selection = Selection(
+            split=self.split,
+            limit=self.limit,
+            grey=self.grey,
+            noise_draws=self.noise_draws,
+            seed=self.seed,
+            group_size=self.group_size,
+            fisher=self.fisher,
+            evaluation=run.evaluation,
+        )
+        return selection.path(run.folder, spec, kind, part)
 
 
 @dataclass
@@ -189,7 +187,7 @@ class RunModel:
     @property
     def evaluated(self) -> str:
         """Names these settings in file names; empty without any."""
-        return "-".join(f"{name}_{value}".lower() for name, value in self.evaluation.items())
+        return evaluation_label(self.evaluation)
 
     @property
     def name(self) -> str:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import re
 
+from anomaly_methods.fisher_options import FisherOptions
+from anomaly_methods.stored import checksum, slug
 from commands.evaluation_options import written_evaluation
-from commands.fisher_information import FisherOptions
 
-__all__ = ["evaluation_name", "slug"]
+__all__ = ["evaluation_name"]
 
 # File systems take 255 bytes; what is longer than this ends in a checksum instead.
 LONGEST = 150
-
-
-def slug(spec: str) -> str:
-    """Return a file name for a set or a run: its last words, and a checksum where it holds a path."""
-    words = re.sub(r"[^A-Za-z0-9]+", "-", spec).strip("-")
-    return f"{words[-40:].lstrip('-')}-{_checksum(spec)}" if "/" in spec else words
 
 
 def evaluation_name(arguments: argparse.Namespace) -> str:
@@ -44,8 +37,4 @@ def evaluation_name(arguments: argparse.Namespace) -> str:
     ]
     sets = map(slug, (arguments.in_distribution, *arguments.out_of_distribution))
     name = "-".join(["evaluation", *sets, *filter(None, options)])
-    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{_checksum(name)}"
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}-{checksum(name)}"

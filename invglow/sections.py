@@ -9,7 +9,7 @@ from typing import Any
 
 from invglow.run_config import CONFIG, read_config
 
-__all__ = ["FLAG", "OBJECT", "SHAPE", "TEXT", "WHOLE", "Kind", "read_section"]
+__all__ = ["FLAG", "OBJECT", "SHAPE", "TEXT", "WHOLE", "Kind", "read_section", "require_family"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,18 @@ def read_section(run: Path, section: str, /, **keys: Kind) -> dict[str, Any]:
     for key, kind in keys.items():
         _require(path, f'"{key}" in "{section}"', kind, found, key)
     return found
+
+
+def require_family(run: Path, family: str) -> None:
+    """Refuse a run of another family of models than the one that was named.
+
+    Raises:
+        FileNotFoundError: if `run` is not a run folder.
+        ValueError: naming both families.
+    """
+    found = read_section(run, "model", family=TEXT)["family"]
+    if found != family:
+        raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
 
 
 def _require(path: Path, what: str, kind: Kind, holder: dict[str, Any], key: str) -> None:

@@ -19,7 +19,7 @@ import folder_locations
 from anomaly_methods.fisher_options import FisherOptions
 from anomaly_methods.kinds import statistics_for
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
-from invglow.sections import TEXT, read_section
+from invglow.sections import require_family
 from plots.finding import Finder
 from plots.output import require_output
 from plots.paper_request import PaperModel, PaperRequest
@@ -159,16 +159,10 @@ def _models(arguments: argparse.Namespace) -> tuple[PaperModel, ...]:
     found = []
     for place, (name, spec) in enumerate(zip(names, sets, strict=True)):
         run = run_folder(name, runs)
-        _require_family(run, arguments.family)
+        require_family(run, arguments.family)
         inside = run / "general" if (run / "general" / "config.json").is_file() else None
         found.append(PaperModel(run, spec, run_folder(generals[place], runs) if generals else inside))
     return tuple(found)
-
-
-def _require_family(run: Path, family: str) -> None:
-    found = read_section(run, "model", family=TEXT)["family"]
-    if found != family:
-        raise ValueError(f"{run} is a run of the family {found}, not {family}: name {found} before it.")
 
 
 def _name(arguments: argparse.Namespace, figure: str, methods: Sequence[str]) -> str:

@@ -61,6 +61,7 @@ def test_the_command_says_what_is_not_standard() -> None:
 
 def test_names_of_sets_and_runs(tmp_path: Path) -> None:
     assert slug("array:/a/images.npy") != slug("array:/b/images.npy")
+    assert slug("folder:/a/b") == slug("folder:/a/b")
     assert slug("fashion-mnist") == "fashion-mnist"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 import main
-from commands.naming import evaluation_name, slug
+from commands.naming import evaluation_name
 
 SETS = ("--in-distribution", "cifar10", "--out-of-distribution", "svhn")
 OPTIONS = (
@@ -60,8 +60,3 @@ def test_long_names_are_cut_and_still_differ(count: int) -> None:
     assert len(set(found)) == 3
     assert max(map(len, found)) < 200
     assert not any("/" in text for text in found)
-
-
-def test_folders_with_equal_last_words_have_names_of_their_own() -> None:
-    assert slug("array:/a/images.npy") != slug("array:/b/images.npy")
-    assert slug("folder:/a/b") == slug("folder:/a/b")
