@@ -39,6 +39,11 @@ class Experiment:
     methods: tuple[str, ...] = ()
     grey: bool = False
 
+    @property
+    def reference(self) -> str:
+        """Where it is described."""
+        return f"Schirrmeister et al., 2020, {self.source}"
+
 
 _OUTSIDE = {
     "cifar10": ("svhn", "cifar100", "lsun", "celeba", "tiny-imagenet"),

@@ -1,4 +1,4 @@
-"""`main.py preset`: the first paper's experiments, command by command."""
+"""`main.py preset`: the first paper's experiments and other families of models, command by command."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import folder_locations
-from commands import evaluate, train
+from commands import evaluate, sample, train
 from commands.common import add_command, load_images
+from commands.experiments import EXPERIMENTS, Experiment
+from commands.family_experiments import FAMILY_EXPERIMENTS, FamilyExperiment
+from commands.preset_parts import Choices, Command, Preset
 from commands.preset_scales import SCALES
-from commands.presets import Choices, Command, Preset, build_preset, preset_names
+from commands.presets import build_preset, preset_names
 
 __all__ = ["add_parser"]
 
@@ -19,7 +22,8 @@ EXAMPLE = """\
   python main.py preset --list
   python main.py preset cifar10-class --dry-run
   python main.py preset fashion-mnist --scale small
-  python main.py preset cifar10 --scale dev --general array:general --data array:cifar10 --out svhn"""
+  python main.py preset cifar10 --scale dev --general array:general --data array:cifar10 --out svhn
+  python main.py preset pixelcnn-fashion-mnist"""
 # Options that take the place of the scale's in every training.
 TRAINING = ("steps", "batch-size", "steps-per-scale", "hidden-channels")
 # Options handed on to training and evaluation alike.
@@ -31,7 +35,8 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(
         subparsers,
         "preset",
-        "Carry out an experiment of the first paper: print its commands, then run what is not done yet.",
+        "Carry out an experiment of the first paper, or of another family: print its commands, then run what "
+        "is not done yet.",
         EXAMPLE,
         run,
     )
@@ -40,8 +45,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--scale",
         choices=tuple(SCALES),
-        default="paper",
-        help="; ".join(f"{scale.name}: {scale.summary}" for scale in SCALES.values()),
+        help="; ".join(f"{scale.name}: {scale.summary}" for scale in SCALES.values())
+        + " (default: paper; for other families than Glow dev)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the commands, and do nothing")
     parser.add_argument(
@@ -83,16 +88,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.name is None:
         raise ValueError("Name a preset, or see all of them with --list.")
+    if arguments.scale is None:
+        arguments.scale = "dev" if arguments.name in FAMILY_EXPERIMENTS else "paper"
     preset = build_preset(arguments.name, arguments.scale, _choices(arguments))
-    commands = [*preset.train, *([preset.evaluate] if preset.evaluate else [])]
     experiment = preset.experiment
-    print(f"{experiment.summary} ({arguments.scale}; Schirrmeister et al., 2020, {experiment.source}):")
-    for command in commands:
+    print(f"{experiment.summary} ({arguments.scale}; {experiment.reference}):")
+    for command in preset.commands:
         print(f"  {command}")
     if not arguments.dry_run:
         _require_sets(preset, arguments)
-        for number, command in enumerate(commands, start=1):
-            print(f"\n[{number}/{len(commands)}] {command}")
+        for number, command in enumerate(preset.commands, start=1):
+            print(f"\n[{number}/{len(preset.commands)}] {command}")
             _call(command)
     return 0
 
@@ -125,20 +131,24 @@ def _call(command: Command) -> None:
     """Run a command as main.py would."""
     parser = argparse.ArgumentParser(prog="main.py")
     subparsers = parser.add_subparsers(dest="command", required=True)
-    for module in (train, evaluate):
+    for module in (train, evaluate, sample):
         module.add_parser(subparsers)
     arguments = parser.parse_args(list(command.words))
     arguments.function(arguments)
 
 
 def _overview() -> str:
-    lines = ["Experiments of Schirrmeister et al. (NeurIPS 2020):"]
     width = max(map(len, preset_names()))
-    for name in preset_names():
-        experiment = build_preset(name, "paper", Choices(Path())).experiment
-        against = f", against {' '.join(experiment.outside)}" if experiment.outside else ""
-        lines.append(f"  {name.ljust(width)}  {experiment.summary}{against}")
+    lines = ["Experiments of Schirrmeister et al. (NeurIPS 2020):"]
+    lines += [_line(EXPERIMENTS[name], width) for name in EXPERIMENTS]
+    lines.append("\nOther families of models (not at scale paper):")
+    lines += [_line(FAMILY_EXPERIMENTS[name], width) for name in FAMILY_EXPERIMENTS]
     lines.append("\nScales (--scale):")
     lines += [f"  {scale.name.ljust(width)}  {scale.summary}" for scale in SCALES.values()]
     lines.append("\nSee an experiment's commands: python main.py preset NAME --scale SCALE --dry-run")
     return "\n".join(lines)
+
+
+def _line(experiment: Experiment | FamilyExperiment, width: int) -> str:
+    against = f", against {' '.join(experiment.outside)}" if experiment.outside else ""
+    return f"  {experiment.name.ljust(width)}  {experiment.summary}{against}"

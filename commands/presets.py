@@ -1,64 +1,22 @@
-"""The first paper's experiments as data: from an experiment and a scale to the commands that carry it out."""
+"""Experiments as data: from an experiment and a scale to the commands that carry it out."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from commands.experiments import EXPERIMENTS, Experiment, Options
+from commands.family_experiments import FAMILY_EXPERIMENTS
+from commands.family_presets import build_family_preset
+from commands.preset_parts import Choices, Command, Preset, command
 from commands.preset_scales import SCALES, Scale
 
-__all__ = ["Choices", "Command", "Preset", "build_preset", "preset_names"]
-
-
-@dataclass(frozen=True)
-class Command:
-    """One call of main.py: the words after it."""
-
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return shlex.join(("python", "main.py", *self.words))
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What carries out one experiment: training runs in this order, then one table."""
-
-    experiment: Experiment
-    train: tuple[Command, ...]
-    evaluate: Command | None
-    sets: tuple[tuple[str, str], ...]
-    """(name, split) of every image set that these commands read."""
-    grey: bool
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the user decides: where runs go, and what takes the place of sets and settings of the scale.
-
-    Attributes:
-        folder: of all runs of this scale, so that experiments share their general model.
-        general: image set in place of the scale's general set.
-        inside: in place of the in-distribution set.
-        outside: in place of the out-of-distribution sets.
-        training: options of every training, {name: value}, in place of the scale's.
-        both: options of training and evaluation, such as the device.
-    """
-
-    folder: Path
-    general: str | None = None
-    inside: str | None = None
-    outside: Sequence[str] = ()
-    training: Options = field(default_factory=dict)
-    both: Options = field(default_factory=dict)
+__all__ = ["build_preset", "preset_names"]
 
 
 def preset_names() -> list[str]:
-    """Return the names of all experiments."""
-    return list(EXPERIMENTS)
+    """Return the names of all experiments, those of the first paper first."""
+    return [*EXPERIMENTS, *FAMILY_EXPERIMENTS]
 
 
 def build_preset(name: str, scale: str, choices: Choices) -> Preset:
@@ -67,6 +25,8 @@ def build_preset(name: str, scale: str, choices: Choices) -> Preset:
     Raises:
         ValueError: there is no such experiment, or it has no use for a set that was chosen.
     """
+    if name in FAMILY_EXPERIMENTS:
+        return build_family_preset(name, scale, choices)
     experiment, sized = _looked_up(name), SCALES[scale]
     _check_choices(experiment, choices)
     grey = experiment.grey or sized.grey
@@ -86,7 +46,7 @@ def build_preset(name: str, scale: str, choices: Choices) -> Preset:
 
 def _looked_up(name: str) -> Experiment:
     if name not in EXPERIMENTS:
-        raise ValueError(f"There is no preset {name!r}; known are {', '.join(EXPERIMENTS)}.")
+        raise ValueError(f"There is no preset {name!r}; known are {', '.join(preset_names())}.")
     return EXPERIMENTS[name]
 
 
@@ -147,7 +107,7 @@ def _train(
     if "steps" in chosen:
         options = {name: value for name, value in options.items() if name != "epochs"}
     flags: Options = {"grey": None} if grey else {}
-    return _command("train", {"data": spec, "run": str(run), **options, **flags, **chosen, **choices.both})
+    return command("train", {"data": spec, "run": str(run), **options, **flags, **chosen, **choices.both})
 
 
 def _evaluate_command(
@@ -162,14 +122,4 @@ def _evaluate_command(
         options["method"] = experiment.methods
     if grey:
         options["grey"] = None
-    return _command("evaluate", {**options, **choices.both})
-
-
-def _command(name: str, options: Mapping[str, str | Sequence[str] | None]) -> Command:
-    """Return a command; an option without a value is a flag, one with several takes them all."""
-    words = [name]
-    for option, value in options.items():
-        words.append(f"--{option}")
-        if value is not None:
-            words += [value] if isinstance(value, str) else list(value)
-    return Command(tuple(words))
+    return command("evaluate", {**options, **choices.both})

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from commands import evaluate, train
+from commands import evaluate, sample, train
 from commands.experiments import EXPERIMENTS
+from commands.preset_parts import Choices, Command
 from commands.preset_scales import SCALES
-from commands.presets import Choices, Command, build_preset
+from commands.presets import build_preset
 from invglow.checkpoints import read_config
 from invglow.data import photos
 from tests.commands.calls import Call, Hierarchy, newest_results
@@ -43,14 +44,15 @@ def parsed(command: Command) -> argparse.Namespace:
     """Parse a command as main.py does; argparse exits where it cannot."""
     parser = argparse.ArgumentParser()
     subparsers = parser.add_subparsers(required=True)
-    for module in (train, evaluate):
+    for module in (train, evaluate, sample):
         module.add_parser(subparsers)
     return parser.parse_args(list(command.words))
 
 
 def commands_of(name: str, scale: str, **choices: Any) -> list[argparse.Namespace]:
-    preset = build_preset(name, scale, Choices(Path("runs"), **choices))
-    return [parsed(command) for command in (*preset.train, *([preset.evaluate] if preset.evaluate else []))]
+    return [
+        parsed(command) for command in build_preset(name, scale, Choices(Path("runs"), **choices)).commands
+    ]
 
 
 def table(run: Path) -> list[dict[str, Any]]:
@@ -148,7 +150,7 @@ def test_a_dry_run_prints_the_commands_and_does_nothing(call: Call, tmp_path: Pa
     assert outcome.code == 0
     expected = build_preset("svhn-class", "paper", Choices(tmp_path / "a b"))
     lines = [line.strip() for line in outcome.out.splitlines()[1:]]
-    assert lines == [str(command) for command in (*expected.train, expected.evaluate)]
+    assert lines == [str(command) for command in expected.commands]
     assert shlex.split(lines[1])[:3] == ["python", "main.py", "train"]
     assert shlex.split(lines[1])[6] == str(tmp_path / "a b" / "svhn-class")
     assert "section 3.1" in outcome.out
