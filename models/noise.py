@@ -12,12 +12,25 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["normal_noise", "uniform_noise"]
+__all__ = ["SEEDS", "normal_noise", "require_seed", "uniform_noise"]
+
+SEEDS = 1 << 20
+"""Seeds that a user may choose among; models make more of them, which must fit into 64 bits."""
 
 # SplitMix64 (Steele, Lea and Flood, 2014), in signed 64-bit integers, whose products wrap around.
 _GOLDEN = -0x61C8864680B583EB
 _MIX_1, _MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
 _FRACTION_BITS = 32  # of a pixel that count: more than float32 has between -1/2 and 1/2
+
+
+def require_seed(noise_seed: int) -> None:
+    """Refuse a seed that is out of range.
+
+    Raises:
+        ValueError: saying which are not.
+    """
+    if not 0 <= noise_seed < SEEDS:
+        raise ValueError(f"noise_seed must be at least 0 and below {SEEDS}, got {noise_seed}.")
 
 
 def normal_noise(x: Tensor, shape: tuple[int, ...], seed: int) -> Tensor:

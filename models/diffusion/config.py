@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from invglow.flows.checks import require_known, require_positive
+from models.noise import require_seed
 
 __all__ = ["EVALUATIONS", "TRAININGS", "VARIANCES", "DiffusionConfig"]
 
@@ -89,6 +90,7 @@ class DiffusionConfig:
                 f"The timestep must be between 1 and {self.timesteps}, the number of timesteps of this "
                 f"model, got {self.timestep}."
             )
+        require_seed(self.noise_seed)
         if not 0 <= self.terms <= self.timesteps:
             raise ValueError(f"terms must be between 1 and {self.timesteps}, or 0 for all, got {self.terms}.")
 

@@ -19,6 +19,7 @@ from models.noise import normal_noise, uniform_noise
 __all__ = ["Diffusion"]
 
 _TIMESTEP_SEED = 1 << 32  # apart from the seeds of the noises
+_SEED_STRIDE = 1 << 40  # from one noise_seed to the next, so that no two of them share a draw
 
 
 class Diffusion(GenerativeModel):
@@ -115,7 +116,7 @@ class Diffusion(GenerativeModel):
     def _term(self, x: Tensor, stratum: int, start: int, size: int, draw: int) -> Tensor:
         """Return the loss (B,) of a timestep of a range: a divergence or, at t = 1, -log p(x_0|x_1)."""
         number = stratum * self.config.noise_samples + draw
-        uniform = uniform_noise(x, (1,), self.config.noise_seed + _TIMESTEP_SEED * (number + 2))[:, 0]
+        uniform = uniform_noise(x, (1,), self._seed(_TIMESTEP_SEED * (number + 2)))[:, 0]
         t = start + (uniform * size).long()
         noisy, noise = self._noisy(x, t, number)
         predicted = self.network(noisy, t)
@@ -132,8 +133,11 @@ class Diffusion(GenerativeModel):
 
     def _noisy(self, x: Tensor, t: Tensor, number: int) -> tuple[Tensor, Tensor]:
         """Return the images with noise of a timestep, and the noise."""
-        noise = normal_noise(x, self.image_shape, self.config.noise_seed + number)
+        noise = normal_noise(x, self.image_shape, self._seed(number))
         return self.schedule.noisy(self._images(x), noise, t), noise
+
+    def _seed(self, number: int) -> int:
+        return self.config.noise_seed * _SEED_STRIDE + number
 
     def _images(self, x: Tensor) -> Tensor:
         """Return the centres of the bins, in [-1, 1]."""

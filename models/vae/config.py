@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from invglow.flows.checks import require_known, require_positive
+from models.noise import require_seed
 
 __all__ = ["LIKELIHOODS", "VAEConfig"]
 
@@ -49,6 +50,7 @@ class VAEConfig:
                 f"A VAE halves images {_HALVINGS} times, so their sides must be divisible by {factor}, got "
                 f"{height}x{width}: choose another image size."
             )
+        require_seed(self.noise_seed)
         require_known("likelihood", self.likelihood, LIKELIHOODS)
 
     @property

@@ -53,6 +53,20 @@ def test_files_from_before_times_were_taken_can_be_read() -> None:
     assert StatisticsMeta.from_json(entries).seconds is None
 
 
+def test_files_from_before_evaluations_were_named_can_be_read() -> None:
+    entries = make_meta(evaluation="3 codes").to_json()
+    assert StatisticsMeta.from_json(entries).evaluation == "3 codes"
+    del entries["evaluation"]
+    assert StatisticsMeta.from_json(entries) == make_meta()
+
+
+def test_evaluations_of_joined_statistics_are_all_named() -> None:
+    one, other = make_meta(evaluation="3 codes"), make_meta(evaluation="timestep 5")
+    assert one.evaluations == "3 codes"
+    assert make_meta(sources={"specific": one, "general": other}).evaluations == "3 codes / timestep 5"
+    assert make_meta(sources={"specific": one, "gradients": one, "png": make_meta()}).evaluations == "3 codes"
+
+
 def test_differences_name_both_values() -> None:
     one, other = make_meta(), make_meta(group_size=5, split="train", model="elsewhere")
     assert differences(one, other, MODEL_FIELDS) == {"group_size": (1, 5)}

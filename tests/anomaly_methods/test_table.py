@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 from anomaly_methods.metrics import separation
 from anomaly_methods.table import Row, to_csv, to_json, to_markdown, to_text
@@ -46,6 +47,13 @@ def test_json_is_flat_and_plain() -> None:
     assert entries[0]["auroc"] == 0.875
     assert entries[0]["bound"] == "exact"
     assert not any(isinstance(value, dict | list) for value in entries[0].values())
+
+
+def test_how_likelihoods_were_evaluated_stands_beside_the_bound() -> None:
+    row = replace(rows()[0], bound="elbo", evaluation="importance-weighted, 8 codes")
+    assert "elbo (importance-weighted, 8 codes)" in to_text([row])
+    assert "| elbo (importance-weighted, 8 codes) |" in to_markdown([row])
+    assert (to_json([row])[0]["bound"], to_json([row])[0]["evaluation"]) == (row.bound, row.evaluation)
 
 
 def test_no_rows_give_headers_only() -> None:

@@ -15,7 +15,7 @@ import torch
 
 from invglow.checkpoints import load_weights, read_config, write_config
 from models.glow import Glow
-from models.registry import FAMILIES, family, load_model
+from models.registry import FAMILIES, evaluation_settings, family, load_model
 from tests.models.toys import CPU, TINY, train
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +55,38 @@ def test_every_family_builds_and_prepares_models(name: str) -> None:
 def test_the_settings_of_every_family_come_back_from_plain_data(name: str) -> None:
     config = family(name).CONFIG(**SETTINGS[name])
     assert family(name).CONFIG(**json.loads(json.dumps(config.to_json()))) == config
+
+
+EVALUATIONS: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
+    "vae": (
+        ("samples=3", "noise_seed=2", "importance_weighted=true"),
+        {"importance_weighted": True, "noise_seed": 2, "samples": 3},
+    ),
+    "diffusion": (
+        ("evaluation=timestep", "terms=3", "timestep=8", "noise_samples=3", "noise_seed=1"),
+        {"evaluation": "timestep", "noise_samples": 3, "noise_seed": 1, "terms": 3, "timestep": 8},
+    ),
+}
+
+
+@every_family
+def test_evaluation_settings_change_no_weight(name: str, tmp_path: Path) -> None:
+    require(name)
+    settings = family(name).CONFIG(**SETTINGS[name]).to_json()
+    write_config(tmp_path, {"model": {"family": name, "settings": settings}})
+    written, expected = EVALUATIONS.get(name, ((), {}))
+    found = evaluation_settings(tmp_path, written)
+    assert list(found.items()) == list(expected.items())
+    assert set(found) == set(family(name).EVALUATION_SETTINGS)
+    own, other = family(name).build(settings), family(name).build({**settings, **found})
+    weights, same = own.state_dict(), other.state_dict()
+    assert {key: value.shape for key, value in weights.items()} == {
+        key: value.shape for key, value in same.items()
+    }
+    other.load_state_dict(weights)
+    x = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
+    assert torch.equal(own.eval().log_prob(x), other.eval().log_prob(x)) == (not expected)
+    assert (own.evaluation == other.evaluation) == (not expected)
 
 
 @every_family

@@ -141,6 +141,15 @@ def test_likelihoods_and_gradients_of_one_role_must_be_of_one_model() -> None:
         get_method("fisher_typicality").unmet(mixed)
 
 
+def test_likelihoods_and_gradients_of_one_role_must_be_of_one_evaluation() -> None:
+    mixed = {
+        SPECIFIC_LIKELIHOOD: make_statistics([1.0], settings={"evaluation": {"timestep": 3}}),
+        SPECIFIC_GRADIENTS: make_statistics({"a": [1.0]}, kind="gradients"),
+    }
+    with pytest.raises(ValueError, match=r"must be of one evaluation of it, but the settings are .* its own"):
+        get_method("fisher_typicality").unmet(mixed)
+
+
 def test_missing_sources_are_named() -> None:
     available = likelihoods(make_statistics([1.0]))
     said = get_method("likelihood_ratio").unmet(available)

@@ -136,6 +136,14 @@ def test_images_do_not_depend_on_their_batch_and_are_not_changed(evaluation: str
     assert not torch.allclose(_tiny(evaluation=evaluation, noise_seed=1).log_prob(x), whole)
 
 
+def test_noise_seeds_share_no_draw() -> None:
+    """Otherwise the mean over several seeds would take most of its draws twice."""
+    x, one = _images(), {"evaluation": "timestep", "noise_samples": 1}
+    alone = [_tiny(**one, noise_seed=seed).log_prob(x) for seed in (0, 1)]
+    together = _tiny(**{**one, "noise_samples": 2}).log_prob(x)
+    assert not torch.allclose(together, (alone[0] + alone[1]) / 2)
+
+
 def test_gradient_norms_of_the_u_net_agree_with_the_reference() -> None:
     model, x = _tiny(evaluation="timestep").double(), _images().double()
     found, expected = squared_gradient_norms(model, x, 2), reference_squared_norms(model, x, 2)
@@ -185,6 +193,7 @@ def test_samples_are_reproducible() -> None:
     [
         ({"timestep": 1001}, "must be between 1 and 1000, the number of timesteps of this model, got 1001"),
         ({"timestep": 0}, "must be between 1 and 1000"),
+        ({"noise_seed": -1}, "noise_seed must be at least 0"),
         ({"terms": 1001}, "terms must be between 1 and 1000"),
         ({"evaluation": "exact"}, "Unknown evaluation 'exact'; known are bound, timestep"),
         ({"training": "exact"}, "Unknown training 'exact'; known are simple, bound"),

@@ -142,6 +142,7 @@ def test_samples_have_the_distribution_of_the_decoder() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"noise_seed": 1 << 70}, "noise_seed must be at least 0 and below"),
         ({"samples": 0}, "samples must be at least 1"),
         ({"image_shape": (1, 12, 8)}, "divisible by 8"),
         ({"likelihood": "student"}, "Unknown likelihood 'student'; known are logistic, gaussian"),

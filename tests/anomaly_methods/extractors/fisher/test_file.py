@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from anomaly_methods.extractors.fisher.estimate import stored_fisher
+from anomaly_methods.extractors.fisher.meta import FisherMeta
 from tests.anomaly_methods.extractors.fisher.examples import GaussianMean, estimated, make_fisher_meta
 from tests.anomaly_methods.extractors.gradient_models import images
 from tests.invglow.data.examples import Trap
@@ -63,6 +64,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
         ("images", 8),
         ("seed", 1),
         ("estimator_version", 2),
+        ("evaluation", {"samples": 8}),
     ],
 )
 def test_another_estimate_is_refused_with_both_values(path: Path, field: str, value: Any) -> None:
@@ -124,3 +126,9 @@ def test_other_files_are_refused(path: Path, tmp_path: Path) -> None:
 def test_a_model_of_other_tensors_is_refused(path: Path) -> None:
     with pytest.raises(ValueError, match=r"moments of 'mean' have shapes \(\(6, 6\),\) instead"):
         stored_fisher(path, make_fisher_meta("kronecker", 9), GaussianMean((1, 2, 2)))
+
+
+def test_files_from_before_evaluations_were_named_can_be_read() -> None:
+    entries = make_fisher_meta("diagonal", 9).to_json()
+    del entries["evaluation"]
+    assert FisherMeta.from_json(entries) == make_fisher_meta("diagonal", 9)
