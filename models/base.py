@@ -55,6 +55,10 @@ class GenerativeModel(LikelihoodModel):
     def measures_likelihood(self) -> bool:
         return self.bound != "surrogate"
 
+    @property
+    def bounds_likelihood(self) -> bool:
+        return self.bound == "elbo"
+
 
 class MultiScaleModel(GenerativeModel):
     """A model whose log-likelihood is a sum of shares, one per scale, finest first.

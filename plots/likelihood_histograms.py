@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from anomaly_methods.metrics import auroc, count_nonfinite
 from anomaly_methods.statistics import Statistics
+from plots.bounds import difference_axis, likelihood_axis, scored
 from plots.command import run_command
 from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
 
@@ -73,7 +73,8 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
     """Return the panel of the raw likelihood and, with a general model, that of the ratio.
 
     Both are in bits per dimension: `8 - log p / (D ln 2)`, and the specific model's minus the general one's,
-    which is the log-likelihood ratio with its sign turned, so that anomalies are on the right.
+    which is the log-likelihood ratio with its sign turned, so that anomalies are on the right. Where log p is
+    a bound, the axis calls it one; a surrogate is shown as it is, with its sign turned.
 
     Args:
         specific: likelihood statistics by the in-distribution model, of the in-distribution set first.
@@ -82,15 +83,16 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
     Raises:
         ValueError: if statistics of different images are paired, or a row is about more than one image.
     """
-    bits = [_bits_per_dim(statistics) for statistics in specific]
+    bits = [_of_images(statistics) for statistics in specific]
     model = short_name(specific[0].meta.model)
-    axis = "bits per dimension"
+    axis = likelihood_axis(specific[0].meta)
     panels = [_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
     if general:
         ratios = [
-            own - _bits_per_dim(other) for own, other in zip(bits, _paired(specific, general), strict=True)
+            own - _of_images(other) for own, other in zip(bits, _paired(specific, general), strict=True)
         ]
         other_model = short_name(general[0].meta.model)
+        axis = difference_axis(specific[0].meta, general[0].meta)
         title = f"Likelihood ratio, models: {model}, {other_model}"
         panels.append(_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
     return panels
@@ -131,14 +133,14 @@ def save(panels: Sequence[Panel], path: Path, bins: int = _BINS) -> tuple[Path, 
     return pdf, png, save_table(path, _TABLE, table(panels, bins))
 
 
-def _bits_per_dim(statistics: Statistics) -> Scores:
+def _of_images(statistics: Statistics) -> Scores:
     meta = statistics.meta
     if meta.group_size != 1:
         raise ValueError(
             f"A histogram shows one number per image, but the statistics of {meta.dataset!r} are about "
             f"groups of {meta.group_size} images: extract them with a group size of 1."
         )
-    return 8 - statistics.value("log_prob") / (math.prod(meta.image_shape) * math.log(2))
+    return scored(statistics)
 
 
 def _paired(specific: Sequence[Statistics], general: Sequence[Statistics]) -> Sequence[Statistics]:

@@ -76,13 +76,16 @@ class VariantLikelihood:
     variant: str
     """"original": the images themselves."""
     bits_per_dim: float
+    """An upper bound where `bound` is "elbo"; NaN where log p(x) is a surrogate, which has none."""
+    bound: str
+    """What log p(x) is: "exact", "elbo" or "surrogate"."""
     mean: float
     """Of log p(x), in nats."""
     std: float
     auroc: float
     """Of -log p(x) as a score against the originals: below 0.5 where the variant is the more likely one."""
     nonfinite: int
-    """Images left out of the first three, since their likelihoods are NaN or infinite; in the AUROC these
+    """Images left out of the bits, the mean and the deviation, since log p is NaN or infinite; in the AUROC these
     count as the most anomalous."""
     n: int
 
@@ -103,11 +106,14 @@ def variant_likelihoods(original: Statistics, variants: Mapping[str, Statistics]
         values = statistics.value("log_prob")
         finite = values[np.isfinite(values)]
         mean, std = (float(finite.mean()), float(finite.std())) if len(finite) else (np.nan, np.nan)
+        bound = statistics.meta.bound
         dimensions = statistics.meta.group_size * math.prod(statistics.meta.image_shape)
+        bits = np.nan if bound == "surrogate" else 8 - mean / (dimensions * math.log(2))
         rows.append(
             VariantLikelihood(
                 variant=name,
-                bits_per_dim=8 - mean / (dimensions * math.log(2)),
+                bits_per_dim=bits,
+                bound=bound,
                 mean=mean,
                 std=std,
                 auroc=auroc(-original.value("log_prob"), -values, nonfinite="anomalous"),

@@ -37,6 +37,11 @@ class LikelihoodModel(nn.Module, ABC):
         return True
 
     @property
+    def bounds_likelihood(self) -> bool:
+        """Whether `log_prob` is a lower bound, so that its bits per dimension are an upper one."""
+        return False
+
+    @property
     def trains_likelihood(self) -> bool:
         """The same of `training_log_prob`."""
         return self.measures_likelihood

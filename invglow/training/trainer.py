@@ -200,7 +200,8 @@ class Trainer:
             return
         rate = self._bar.format_dict["rate"] or 0.0
         bits = self._bits_per_dim(result)
-        fit = f"{bits['bits_per_dim/batch']:.3f} bits/dim" if bits else f"loss {result.loss:.3f}"
+        bound = " (upper bound)" if self.model.bounds_likelihood else ""
+        fit = f"{bits['bits_per_dim/batch']:.3f} bits/dim{bound}" if bits else f"loss {result.loss:.3f}"
         self._bar.set_postfix_str(f"{fit}, {rate * self.config.batch_size:.0f} images/s")
         if self._log is not None:
             values = {
@@ -235,9 +236,10 @@ class Trainer:
         values = {name: value for name, value in self._metrics.items() if name != "step"}
         self._log.scalars(step, values)
         self._show_samples(self._log, step)
-        self._bar.write(
-            "  ".join([f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())])
-        )
+        said = [f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())]
+        if self.model.bounds_likelihood:
+            said.append("(bits_per_dim: upper bounds)")
+        self._bar.write("  ".join(said))
 
     def _show_samples(self, log: TrainingLog, step: int) -> None:
         generator = torch.Generator().manual_seed(self.config.seed)

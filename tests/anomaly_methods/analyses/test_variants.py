@@ -93,6 +93,14 @@ def test_the_table_compares_with_the_originals() -> None:
     assert rows[0].bits_per_dim == pytest.approx(8 + 15 / (192 * math.log(2)))
 
 
+def test_the_table_names_bounds_and_gives_surrogates_no_bits() -> None:
+    (elbo,) = variant_likelihoods(make_statistics([-10.0], bound="elbo"), {})
+    assert (elbo.bound, elbo.bits_per_dim) == ("elbo", pytest.approx(8 + 10 / (192 * math.log(2))))
+    (surrogate,) = variant_likelihoods(make_statistics([-10.0], bound="surrogate"), {})
+    assert (surrogate.bound, surrogate.mean) == ("surrogate", -10.0)
+    assert math.isnan(surrogate.bits_per_dim)
+
+
 def test_a_table_of_two_models_is_refused() -> None:
     with pytest.raises(ValueError, match="checkpoint_sha256"):
         variant_likelihoods(make_statistics([1.0]), {"a": make_statistics([1.0], checkpoint_sha256="b")})
