@@ -79,8 +79,17 @@ def train_run(
 ) -> TrainingResult:
     """Train a run to its end, going on where an earlier, interrupted call with the same plan stopped.
 
+    A run that is at its end already is left as it is.
+
+    Args:
+        plan: what to train, on what, and in which folder.
+        device: where to train.
+        evaluation: what to watch while training; None evaluates nothing.
+        log_every: steps between lines in the metrics.
+
     Raises:
         ValueError: if the images do not fit the model, or the folder holds a run with other settings.
+        FileNotFoundError: if the run to start from is not there or was not trained yet.
     """
     config = _config_of(plan)
     model = _model_of(plan, config["model"], device)
