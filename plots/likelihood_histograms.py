@@ -17,16 +17,17 @@ from anomaly_methods.metrics import auroc, count_nonfinite
 from anomaly_methods.statistics import Statistics
 from plots.bounds import difference_axis, likelihood_axis, scored
 from plots.command import run_command
+from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
 from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
 
-__all__ = ["Panel", "likelihood_panels", "make_figure", "save", "table"]
+__all__ = ["TABLE", "Panel", "draw_panel", "likelihood_panels", "make_figure", "named_panel", "save", "table"]
 
 Scores = NDArray[np.float64]
 
 _BINS = 60
 _SHOWN = (0.002, 0.998)  # each set's range that an axis shows in any case
 _LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
-_TABLE = ("panel", "set", "role", "bin_left", "bin_right", "images")
+TABLE = ("panel", "set", "role", "bin_left", "bin_right", "images")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
     bits = [_of_images(statistics) for statistics in specific]
     model = short_name(specific[0].meta.model)
     axis = likelihood_axis(specific[0].meta)
-    panels = [_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
+    panels = [named_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
     if general:
         ratios = [
             own - _of_images(other) for own, other in zip(bits, _paired(specific, general), strict=True)
@@ -94,7 +95,7 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
         other_model = short_name(general[0].meta.model)
         axis = difference_axis(specific[0].meta, general[0].meta)
         title = f"Likelihood ratio, models: {model}, {other_model}"
-        panels.append(_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
+        panels.append(named_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
     return panels
 
 
@@ -105,7 +106,7 @@ def make_figure(panels: Sequence[Panel], bins: int = _BINS) -> Figure:
     with style():
         figure, axes = new_figure(columns=len(panels), panel_height=2.6)
         for axis, panel in zip(axes, panels, strict=True):
-            _draw(axis, panel, colours, bins)
+            draw_panel(axis, panel, colours, bins)
         if len(panels) > 1:
             panel_letters(axes)
     return figure
@@ -130,7 +131,7 @@ def table(panels: Sequence[Panel], bins: int = _BINS) -> Iterator[tuple[object, 
 def save(panels: Sequence[Panel], path: Path, bins: int = _BINS) -> tuple[Path, Path, Path]:
     """Save the figure as PDF and PNG and its numbers as CSV, and return the files; `path` has no suffix."""
     pdf, png = save_figure(make_figure(panels, bins), path)
-    return pdf, png, save_table(path, _TABLE, table(panels, bins))
+    return pdf, png, save_table(path, TABLE, table(panels, bins))
 
 
 def _of_images(statistics: Statistics) -> Scores:
@@ -163,14 +164,20 @@ def _paired(specific: Sequence[Statistics], general: Sequence[Statistics]) -> Se
     return general
 
 
-def _panel(title: str, axis: str, statistics: Sequence[Statistics], scores: Sequence[Scores]) -> Panel:
+def named_panel(title: str, axis: str, statistics: Sequence[Statistics], scores: Sequence[Scores]) -> Panel:
+    """Return a panel of scores that were made of statistics, the in-distribution set first.
+
+    Raises:
+        ValueError: a set comes twice.
+    """
     names = [f"{item.meta.dataset} {item.meta.split}" for item in statistics]
     if len(set(names)) < len(names):
         raise ValueError(f"Each set can be shown once, got {', '.join(names)}.")
     return Panel(title, axis, (names[0], scores[0]), dict(zip(names[1:], scores[1:], strict=True)))
 
 
-def _draw(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int) -> None:
+def draw_panel(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int = _BINS) -> None:
+    """Draw the histograms of one panel, each set in its colour."""
     edges, sets = _edges(panel, bins), panel.sets()
     for number, (name, scores) in enumerate(sets.items()):
         percent = 100 * np.histogram(scores, edges)[0] / len(scores)
@@ -212,24 +219,53 @@ def _edges(panel: Panel, bins: int) -> Scores:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw from statistics files; the in-distribution set comes first."""
-    parser = argparse.ArgumentParser(
-        prog="python -m plots.likelihood_histograms",
-        description=__doc__,
-        epilog="Example: python -m plots.likelihood_histograms --specific in.npz out.npz "
-        "--general general-in.npz general-out.npz --output figure",
+    """Draw from a run's statistics, or from statistics files of which the in-distribution set comes first."""
+    parser = hierarchy_parser(
+        "plots.likelihood_histograms",
+        __doc__,
+        "--run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn --limit 2000",
     )
     add = parser.add_argument
-    add("--specific", type=Path, nargs="+", required=True, help="likelihoods by the in-distribution model")
-    add("--general", type=Path, nargs="*", default=[], help="the same sets by the general model")
-    add("--output", type=Path, required=True, help="where to write .pdf, .png and .csv; no suffix")
-    add("--bins", type=int, default=_BINS, help=f"bins of each histogram (default: {_BINS})")
-    options = parser.parse_args(arguments)
-    specific, general = (
-        [Statistics.load(path) for path in paths] for paths in (options.specific, options.general)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="DIR", help="run of the in-distribution model")
+    source.add_argument(
+        "--specific", type=Path, nargs="+", default=[], metavar="FILE", help="or statistics files by it"
     )
-    for file in save(likelihood_panels(specific, general), options.output, options.bins):
+    add(
+        "--general",
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="general model (default: DIR/general, equally trained; else the base of DIR); with --specific, "
+        "statistics files of the same sets by it",
+    )
+    add_sets(parser, required=False)
+    add("--bins", type=int, default=_BINS, metavar="N", help=f"of each histogram (default: {_BINS})")
+    add_figure(parser)
+    options = parser.parse_args(arguments)
+    panels, output = _of_files(options) if options.specific else _of_run(options)
+    for file in save(panels, output, options.bins):
         print(file)
+
+
+def _of_files(options: argparse.Namespace) -> tuple[list[Panel], Path]:
+    output = figure_path(options.output, "likelihood-histograms", [path.stem for path in options.specific])
+    specific, general = (
+        [Statistics.load(Path(path)) for path in paths] for paths in (options.specific, options.general)
+    )
+    return likelihood_panels(specific, general), output
+
+
+def _of_run(options: argparse.Namespace) -> tuple[list[Panel], Path]:
+    if len(options.general) > 1:
+        raise ValueError(f"--general names one run, got {', '.join(options.general)}.")
+    options.general = options.general[0] if options.general else None
+    request = request_of(options, "likelihood-histograms")
+    (run,) = request.runs
+    general = request.general_of(run)
+    return likelihood_panels(
+        *request.likelihoods([run] if general is None else [run, general])
+    ), request.output
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def likelihood(dataset: str, rows: int = 40, *, bits: float = 4.0, **meta: Any) 
     """Return log-likelihoods of 3 x 8 x 8 images, normal around `bits` per dimension."""
     random = np.random.default_rng(len(dataset) + rows)
     log_prob = (8 - random.normal(bits, 0.1, rows)) * 192 * np.log(2)
-    values = {"log_prob": log_prob, "log_prob/0": 0.7 * log_prob, "log_prob/1": 0.3 * log_prob}
+    values = {"log_prob": log_prob, "log_prob.scale0": 0.7 * log_prob, "log_prob.scale1": 0.3 * log_prob}
     return Statistics(values, _index(rows, meta), _meta("likelihood", dataset, **meta))
 
 

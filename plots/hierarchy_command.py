@@ -1,0 +1,229 @@
+"""The command line that the first paper's figures share (Schirrmeister et al., 2020): the words of main.py.
+
+--run DIR --general DIR --in-distribution NAME --out-of-distribution NAME ... --limit N --output PATH
+
+A figure's module makes a parser, adds the groups of options that it takes, parses, and calls `request_of`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import folder_locations
+from anomaly_methods.statistics import Statistics
+from anomaly_methods.stored import Selection, checksum, run_folder, slug
+from invglow.run_config import read_config
+from plots.finding import Finder, Need
+from plots.general_run import general_run_of
+from plots.output import require_output
+
+__all__ = [
+    "HierarchyRequest",
+    "add_figure",
+    "add_general",
+    "add_sets",
+    "figure_path",
+    "hierarchy_parser",
+    "read_runs",
+    "request_of",
+    "run_labels",
+]
+
+# A file name that says more than this ends in a checksum instead.
+_LONGEST = 120
+_COUNTS = {"limit": 1, "group_size": 1, "noise_draws": 0, "seed": 0}
+
+
+@dataclass(frozen=True)
+class HierarchyRequest:
+    """What a command line asks for.
+
+    Attributes:
+        runs: folders of specific models, one at least.
+        general: folder of the general model that was named, if one was.
+        sets: the in-distribution set and at least one other.
+        finder: how statistics are found.
+        output: of the figure, without a suffix.
+        seed: of halves and resampling.
+    """
+
+    runs: tuple[Path, ...]
+    general: Path | None
+    sets: tuple[str, ...]
+    finder: Finder
+    output: Path
+    seed: int
+
+    def general_of(self, run: Path) -> Path | None:
+        """Return the general model to compare a run with: the one that was named, or its own."""
+        general = self.general or general_run_of(run)
+        if self.general is None and general is not None and general.parent != run:
+            print(f"General model: {general}, which was not trained on as long as {run}.")
+        return general
+
+    def likelihoods(self, runs: Iterable[Path]) -> list[list[Statistics]]:
+        """Return the likelihood statistics of all sets under each run, the in-distribution set first.
+
+        Raises:
+            FileNotFoundError: some are missing; the sentence holds the command that makes them all.
+        """
+        runs = list(runs)
+        self.finder.require(Need(run, self.sets) for run in runs)
+        return [[self.finder.statistics(run, name) for name in self.sets] for run in runs]
+
+
+def hierarchy_parser(module: str, description: str | None, example: str) -> argparse.ArgumentParser:
+    """Return the parser of a figure, still without options.
+
+    Args:
+        module: such as "plots.scale_shares".
+        description: the module's docstring.
+        example: the words of a command that works.
+    """
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog=f"Example: python -m {module} {example}",
+    )
+
+
+def add_general(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the general model."""
+    parser.add_argument(
+        "--general",
+        metavar="RUN",
+        help="run of the general model (default: DIR/general, equally trained; else the base of DIR)",
+    )
+
+
+def add_sets(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the options that say which images of which sets, prepared how."""
+    add = parser.add_argument
+    add("--in-distribution", required=required, metavar="NAME", help="the set that belongs")
+    add(
+        "--out-of-distribution",
+        required=required,
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="sets that do not belong",
+    )
+    add = parser.add_argument_group("which statistics").add_argument
+    add("--split", default="test", choices=("train", "test"), help="which images (default: test)")
+    add("--limit", type=int, metavar="N", help="the first N images of each set only")
+    add("--grey", action="store_true", help="colours as luma")
+    add("--noise-draws", type=int, default=0, metavar="N", help="mean over N draws of noise (default: none)")
+    add("--group-size", type=int, default=1, metavar="B", help="images judged together (default: 1)")
+    add("--seed", type=int, default=0, metavar="N", help="of noise, halves and resampling (default: 0)")
+    add("--compute", action="store_true", help="make statistics that are missing")
+
+
+def add_figure(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where to write."""
+    parser.add_argument(
+        "--output", type=Path, metavar="PATH", help="figure to write, without a suffix (default: in figures/)"
+    )
+
+
+def request_of(arguments: argparse.Namespace, figure: str) -> HierarchyRequest:
+    """Check the arguments of the options above and of --run; the folder of the output is then there.
+
+    Args:
+        arguments: parsed; `run` names one run, or several in a list.
+        figure: what the file is called by default, before the names of runs and sets.
+
+    Raises:
+        ValueError: a set is named twice, there is nothing to compare with, or a number is out of range.
+        OSError: a run is not there, or nothing can be written at the output.
+    """
+    names = arguments.run if isinstance(arguments.run, list) else [arguments.run]
+    runs = read_runs(names)
+    general = getattr(arguments, "general", None)
+    sets = _sets(arguments)
+    output = figure_path(arguments.output, figure, names, _options(arguments, sets, general))
+    return HierarchyRequest(
+        runs=runs,
+        general=None if general is None else read_runs([general])[0],
+        sets=sets,
+        finder=Finder(_selection(arguments), arguments.compute),
+        output=output,
+        seed=arguments.seed,
+    )
+
+
+def read_runs(names: Sequence[str]) -> tuple[Path, ...]:
+    """Return the folders of runs, each of which is there and named once.
+
+    Raises:
+        ValueError: one is named twice, or its configuration is damaged.
+        FileNotFoundError: one is no run.
+    """
+    found = tuple(run_folder(name, folder_locations.runs_folder()) for name in names)
+    for run in found:
+        read_config(run)
+    if len({run.resolve() for run in found}) < len(found):
+        raise ValueError(f"Each run can be shown once, got {', '.join(names)}.")
+    return found
+
+
+def run_labels(runs: Sequence[Path]) -> list[str]:
+    """Name runs by their folders, and by the folder around as well where two would be called the same."""
+    names = [run.name for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{run.parent.name}/{name}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def figure_path(output: Path | None, figure: str, runs: Sequence[str], options: Sequence[str] = ()) -> Path:
+    """Return where to write, by default named after what is shown, in a folder that is then there.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    name = "-".join([figure, *map(slug, runs), *filter(None, options)])
+    short = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{checksum(name)}"
+    path = output or folder_locations.figures_folder() / short
+    require_output(path)
+    return path
+
+
+def _sets(arguments: argparse.Namespace) -> tuple[str, ...]:
+    inside, outside = arguments.in_distribution, arguments.out_of_distribution
+    if inside is None or not outside:
+        raise ValueError("Name the sets to compare with --in-distribution NAME --out-of-distribution NAME.")
+    if len({inside, *outside}) < 1 + len(outside):
+        raise ValueError(f"Each set can be shown once, got {', '.join((inside, *outside))}.")
+    return (inside, *outside)
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    for name, least in _COUNTS.items():
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
+    return Selection(
+        split=arguments.split,
+        limit=arguments.limit,
+        grey=arguments.grey,
+        noise_draws=arguments.noise_draws,
+        seed=arguments.seed,
+        group_size=arguments.group_size,
+    )
+
+
+def _options(arguments: argparse.Namespace, sets: Sequence[str], general: str | None) -> list[str]:
+    """Return what else tells one figure of these runs from another."""
+    return [
+        *map(slug, sets),
+        f"against-{slug(general)}" if general else "",
+        arguments.split if arguments.split != "test" else "",
+        f"first{arguments.limit}" if arguments.limit else "",
+        "grey" if arguments.grey else "",
+        f"noise{arguments.noise_draws}" if arguments.noise_draws else "",
+        f"seed{arguments.seed}" if arguments.seed else "",
+        f"groups{arguments.group_size}" if arguments.group_size != 1 else "",
+    ]
