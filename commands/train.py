@@ -98,6 +98,13 @@ def _add_watching(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--log-every", type=int, default=10, metavar="N", help="steps between lines of metrics"
     )
+    group.add_argument(
+        "--samples-every",
+        type=int,
+        metavar="N",
+        help="steps between pictures of samples, and at the end (default: with every evaluation; of pixelcnn "
+        "and diffusion, which sample slowly, at the end only)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -134,7 +141,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.restart:
         _delete_run(plans[0])
     for plan, evaluation in jobs:
-        _train_one(plan, evaluation, device, arguments.log_every)
+        _train_one(plan, evaluation, device, arguments)
     run, images = plans[0].run, plans[0].images
     sets = f"--in-distribution {images.name} --out-of-distribution NAME"
     print_once(f"Next: python main.py evaluate --run {run} {sets}")
@@ -154,14 +161,16 @@ def _delete_run(plan: RunPlan) -> None:
     idist.barrier()
 
 
-def _train_one(plan: RunPlan, evaluation: Evaluation, device: torch.device, log_every: int) -> None:
+def _train_one(
+    plan: RunPlan, evaluation: Evaluation, device: torch.device, arguments: argparse.Namespace
+) -> None:
     from models.runs import train_run
 
     what = f"{plan.origin.relation} {plan.origin.run}" if plan.origin else "a fresh model"
     print_once(
         f"Training on {plan.images.name} ({len(plan.images)} images), from {what}, on {device}: {plan.run}"
     )
-    result = train_run(plan, device, evaluation, log_every)
+    result = train_run(plan, device, evaluation, arguments.log_every, arguments.samples_every)
     if result.steps_before == result.steps:
         print_once(
             f"All {result.steps} steps were done before: nothing is trained again (unless with --restart)."

@@ -75,7 +75,11 @@ class RunPlan:
 
 
 def train_run(
-    plan: RunPlan, device: torch.device, evaluation: Evaluation | None = None, log_every: int = 10
+    plan: RunPlan,
+    device: torch.device,
+    evaluation: Evaluation | None = None,
+    log_every: int = 10,
+    samples_every: int | None = None,
 ) -> TrainingResult:
     """Train a run to its end, going on where an earlier, interrupted call with the same plan stopped.
 
@@ -86,6 +90,7 @@ def train_run(
         device: where to train.
         evaluation: what to watch while training; None evaluates nothing.
         log_every: steps between lines in the metrics.
+        samples_every: steps between pictures of samples; None leaves it to the model (see `Trainer`).
 
     Raises:
         ValueError: if the images do not fit the model, or the folder holds a run with other settings.
@@ -106,6 +111,7 @@ def train_run(
         prepare=None if plan.origin else lambda: _prepare(model, config["model"]["family"], plan, device),
         evaluation=evaluation,
         log_every=log_every,
+        samples_every=samples_every,
     )
     # Only a plan that can be carried out is recorded.
     _record(plan.run, config)

@@ -37,6 +37,11 @@ class LikelihoodModel(nn.Module, ABC):
         return True
 
     @property
+    def samples_slowly(self) -> bool:
+        """Whether samples take so many passes through a network that training draws some at its end alone."""
+        return False
+
+    @property
     def bounds_likelihood(self) -> bool:
         """Whether `log_prob` is a lower bound, so that its bits per dimension are an upper one."""
         return False

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -87,6 +88,8 @@ class Trainer:
         prepare: called once before the first step of a fresh training, e.g. to initialise the model.
         evaluation: what to watch; None evaluates nothing.
         log_every: steps between lines in the metrics.
+        samples_every: steps between pictures of samples, besides those at the end; None draws them with every
+            evaluation, or at the end alone where the model `samples_slowly`.
     """
 
     model: LikelihoodModel
@@ -98,13 +101,15 @@ class Trainer:
     prepare: Callable[[], None] | None = None
     evaluation: Evaluation | None = None
     log_every: int = 10
+    samples_every: int | None = None
     _seconds_before: float = field(default=0.0, init=False)
     _started: float = field(default_factory=time.monotonic, init=False)
     _metrics: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        if self.log_every < 1:
-            raise ValueError(f"log_every must be at least 1, got {self.log_every}.")
+        for name, steps in (("log_every", self.log_every), ("samples_every", self.samples_every)):
+            if steps is not None and steps < 1:
+                raise ValueError(f"{name} must be at least 1, got {steps}.")
 
     def train(self) -> TrainingResult:
         """Train up to `config.steps` steps and return how it ended."""
@@ -182,13 +187,22 @@ class Trainer:
         # Evaluation comes first, so that a checkpoint knows of it and no kill can make it fall out.
         evaluation_due = Events.ITERATION_COMPLETED(every=epoch_length)
         checkpoint_due = Events.ITERATION_COMPLETED(event_filter=self._checkpoint_due)
+        samples_due = Events.ITERATION_COMPLETED(event_filter=partial(self._samples_due, epoch_length))
         engine.add_event_handler(evaluation_due | Events.COMPLETED, self._evaluate)
+        engine.add_event_handler(samples_due, self._show_samples)
         engine.add_event_handler(checkpoint_due | Events.COMPLETED, self._save)
         return engine
 
     def _checkpoint_due(self, _: Engine, step: int) -> bool:
         """Return whether to save after `step`; the last one is saved on completion."""
         return step % self.config.checkpoint_every == 0 and step < self.config.steps
+
+    def _samples_due(self, evaluate_every: int, _: Engine, step: int) -> bool:
+        """Return whether to draw samples after `step`: with the last evaluation in any case."""
+        if self.evaluation is None:
+            return False
+        every = self.samples_every or (self.config.steps if self.model.samples_slowly else evaluate_every)
+        return step % every == 0 or step == self.config.steps
 
     def _do_step(self, engine: Engine, x: Tensor) -> None:
         step = engine.state.iteration
@@ -235,19 +249,20 @@ class Trainer:
         self._metrics = {"step": step, **self.evaluation(self.model, self.device)}
         values = {name: value for name, value in self._metrics.items() if name != "step"}
         self._log.scalars(step, values)
-        self._show_samples(self._log, step)
         said = [f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())]
         if self.model.bounds_likelihood:
             said.append("(bits_per_dim: upper bounds)")
         self._bar.write("  ".join(said))
 
-    def _show_samples(self, log: TrainingLog, step: int) -> None:
+    def _show_samples(self, engine: Engine) -> None:
+        if self._log is None:
+            return
         generator = torch.Generator().manual_seed(self.config.seed)
         # A model that has diverged may not be invertible; its steps will say so.
         with suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # torch does not declare it
             with self.model.evaluating():
                 samples = self.model.sample(SAMPLES_SHOWN, generator)
-            log.images(step, "samples", samples)
+            self._log.images(engine.state.iteration, "samples", samples)
 
     def _save(self, engine: Engine) -> None:
         if idist.get_rank() == 0:

@@ -143,6 +143,10 @@ class Diffusion(GenerativeModel):
         """Return the centres of the bins, in [-1, 1]."""
         return 2 * bin_centre(bin_of(x), x.dtype)
 
+    @property
+    def samples_slowly(self) -> bool:
+        return True
+
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         like, shape = next(self.parameters(), self.schedule.betas), (n, *self.image_shape)

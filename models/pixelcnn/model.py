@@ -56,6 +56,10 @@ class PixelCNN(GenerativeModel):
             return mixture_log_mass(bins, parameters)
         return parameters.log_softmax(dim=1).gather(1, bins)[:, 0]
 
+    @property
+    def samples_slowly(self) -> bool:
+        return True
+
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
         weight = next(self.parameters())

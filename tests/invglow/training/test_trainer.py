@@ -61,6 +61,33 @@ def test_metrics_have_every_step_and_every_evaluation_once(uninterrupted: Path) 
     assert len(list((uninterrupted / "tensorboard").iterdir())) == 1
 
 
+@pytest.mark.parametrize(
+    ("slow", "every", "steps"),
+    [(False, None, [5, 10, 12]), (True, None, [12]), (True, 4, [4, 8, 12]), (False, 7, [7, 12])],
+)
+def test_samples_are_drawn_as_often_as_they_are_cheap_or_wanted(
+    slow: bool, every: int | None, steps: list[int], tmp_path: Path
+) -> None:
+    class Sampling(Gaussian):
+        samples_slowly = slow
+
+        def sample(
+            self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0
+        ) -> Tensor:
+            drawn.append(len(metrics(tmp_path)))  # lines of steps and of evaluations
+            return super().sample(n, generator, temperature)
+
+    drawn: list[int] = []
+    trainer(tmp_path, Sampling(), samples_every=every).train()
+    found = metrics(tmp_path)
+    assert [found[lines - 1]["step"] for lines in drawn] == steps
+
+
+def test_samples_at_every_step_of_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="samples_every must be at least 1, got 0"):
+        trainer(tmp_path, samples_every=0)
+
+
 def test_steps_are_in_training_mode_and_what_is_watched_in_evaluation_mode(tmp_path: Path) -> None:
     class Watching(Gaussian):
         seen: tuple[str, ...] = ()
