@@ -54,9 +54,9 @@ class _Family:
 
 _FAMILIES = {
     "vae": _Family("vae", "VAE", "Kingma and Welling, 2014", 10000, 64),
-    "pixelcnn": _Family("pixelcnn", "PixelCNN++", "Salimans et al., 2017", 2000, 36),
-    "pixelcnn-plain": _Family("pixelcnn", "plain PixelCNN", "van den Oord et al., 2016", 2000, 36),
-    "diffusion": _Family("diffusion", "diffusion model", "Ho et al., 2020", 500, 36),
+    "pixelcnn": _Family("pixelcnn", "PixelCNN++", "Salimans et al., 2017", 2000, 25),
+    "pixelcnn-plain": _Family("pixelcnn", "plain PixelCNN", "van den Oord et al., 2016", 2000, 25),
+    "diffusion": _Family("diffusion", "diffusion model", "Ho et al., 2020", 400, 25),
 }
 # Set -> (what does not belong, options of the training). Clothes are centred and upright, and ten thousand of
 # them are as many as `demo-fashion-mnist` has.
@@ -67,17 +67,17 @@ _SETS: Mapping[str, tuple[str, Options]] = {
 # (kind of model, set) -> (settings, steps, images per step, learning rate), found by trials of a minute each.
 _TRAININGS: Mapping[tuple[str, str], tuple[tuple[str, ...], int, int, str]] = {
     ("vae", "fashion-mnist"): ((), 3000, 64, "3e-3"),
-    ("vae", "cifar10"): (("latent_dimensions=128",), 3500, 64, "2e-3"),
+    ("vae", "cifar10"): (("latent_dimensions=128",), 2500, 64, "2e-3"),
     ("pixelcnn", "fashion-mnist"): (("hidden_channels=24",), 1800, 16, "6e-3"),
-    ("pixelcnn", "cifar10"): ((), 1200, 16, "5e-3"),
+    ("pixelcnn", "cifar10"): (("hidden_channels=24",), 1000, 16, "6e-3"),
     ("pixelcnn-plain", "fashion-mnist"): (
         ("architecture=plain", "hidden_channels=48", "blocks=5"),
         1500,
         32,
         "5e-3",
     ),
-    ("diffusion", "fashion-mnist"): (("training=bound",), 1800, 16, "4e-3"),
-    ("diffusion", "cifar10"): (("training=bound",), 1800, 16, "4e-3"),
+    ("diffusion", "fashion-mnist"): (("training=bound",), 1600, 16, "4e-3"),
+    ("diffusion", "cifar10"): (("training=bound",), 1400, 16, "4e-3"),
 }
 
 
