@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from plots.style import save_figure, save_table
+from invglow.files import replacing
+from plots.style import save_figure, save_table, style
 
-__all__ = ["require_output", "save_with_numbers"]
+__all__ = ["require_output", "save_pages", "save_with_numbers"]
 
 
 def require_output(path: Path) -> None:
@@ -49,3 +51,38 @@ def save_with_numbers(
     for file in files:
         print(file)
     return files
+
+
+def save_pages(
+    pages: Iterable[Figure], path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]
+) -> list[Path]:
+    """Save a figure of one or several pages and its numbers, and print and return the files.
+
+    Several pages become one PDF and a PNG of each, `path` with -1, -2, ... after it. Arguments as in
+    `save_with_numbers`.
+    """
+    drawn = [_laid_out(page) for page in pages]
+    if len(drawn) == 1:
+        return list(save_with_numbers(drawn[0], path, header, rows))
+    pdf = path.with_name(f"{path.name}.pdf")
+    files = [pdf, save_table(path, header, rows)]
+    undated = {"CreationDate": None, "Producer": None}
+    with style(), replacing(pdf) as temporary, PdfPages(temporary, metadata=undated) as document:
+        for page in drawn:
+            document.savefig(page)
+    for number, page in enumerate(drawn, start=1):
+        png = path.with_name(f"{path.name}-{number}.png")
+        with style(), replacing(png) as temporary:
+            page.savefig(temporary, format="png", metadata={"Software": None})
+        files.append(png)
+    for file in files:
+        print(file)
+    return files
+
+
+def _laid_out(page: Figure) -> Figure:
+    """Lay a page out once, not again for every file that it is drawn into."""
+    with style():
+        page.draw_without_rendering()
+    page.set_layout_engine("none")
+    return page

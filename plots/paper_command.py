@@ -21,6 +21,7 @@ from anomaly_methods.kinds import statistics_for
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
 from invglow.sections import require_family
 from plots.finding import Finder
+from plots.general_run import general_run_of
 from plots.output import require_output
 from plots.paper_request import PaperModel, PaperRequest
 
@@ -59,7 +60,7 @@ def paper_parser(
         nargs="+",
         default=[],
         metavar="RUN",
-        help="general model of each (default: MODEL/general)",
+        help="general model of each (default: as main.py evaluate)",
     )
     add("--seed", type=int, default=0, metavar="N", help="of random choices, halves and noise (default: 0)")
     add("--compute", action="store_true", help="make statistics that are missing")
@@ -101,7 +102,7 @@ def request_of(arguments: argparse.Namespace, figure: str) -> PaperRequest:
     methods = tuple(getattr(arguments, "anomaly_detection", ()))
     statistics_for(methods)
     finder = Finder(_selection(arguments), arguments.compute)
-    models = _models(arguments)
+    models = _models(arguments, methods)
     output = arguments.output or folder_locations.figures_folder() / _name(arguments, figure, methods)
     require_output(output)
     return PaperRequest(
@@ -146,7 +147,7 @@ def _setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _models(arguments: argparse.Namespace) -> tuple[PaperModel, ...]:
+def _models(arguments: argparse.Namespace, methods: Sequence[str]) -> tuple[PaperModel, ...]:
     names, sets, generals = arguments.models, arguments.id_datasets, arguments.general
     if len(names) != len(sets):
         raise ValueError(
@@ -155,14 +156,24 @@ def _models(arguments: argparse.Namespace) -> tuple[PaperModel, ...]:
         )
     if generals and len(generals) != len(names):
         raise ValueError(f"--general must name one run for each of {len(names)} models, got {len(generals)}.")
-    runs = folder_locations.runs_folder()
+    runs, compares = folder_locations.runs_folder(), _compares(methods)
     found = []
     for place, (name, spec) in enumerate(zip(names, sets, strict=True)):
         run = run_folder(name, runs)
         require_family(run, arguments.family)
-        inside = run / "general" if (run / "general" / "config.json").is_file() else None
-        found.append(PaperModel(run, spec, run_folder(generals[place], runs) if generals else inside))
+        general = run_folder(generals[place], runs) if generals else general_run_of(run) if compares else None
+        found.append(PaperModel(run, spec, general))
     return tuple(found)
+
+
+def _compares(methods: Sequence[str]) -> bool:
+    """Return whether any method compares with a general model."""
+    from anomaly_methods.methods.registry import ALIASES, METHODS  # takes a second: scikit-learn
+
+    names = [ALIASES.get(name, name) for name in methods]
+    return any(
+        source.role == "general" for n in names if n in METHODS for source in METHODS[n].sources.values()
+    )
 
 
 def _name(arguments: argparse.Namespace, figure: str, methods: Sequence[str]) -> str:

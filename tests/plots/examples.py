@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ from anomaly_methods.statistics import Statistics, StatisticsMeta
 from anomaly_methods.stored import Selection
 from invglow.run_config import write_config
 
-__all__ = ["LAYERS", "gradients", "keep", "likelihood", "make_run"]
+__all__ = ["LAYERS", "WEIGHTS", "gradients", "keep", "likelihood", "make_run"]
 
+WEIGHTS = "0" * 64
 LAYERS = tuple(
     f"flow.scales.0.steps.{step}.{part}" for step in range(2) for part in ("actnorm", "conv", "net")
 )
 
 
 def make_run(folder: Path, family: str = "glow") -> Path:
-    """Make a run folder that says of which family it is, and holds nothing else."""
-    write_config(folder, {"model": {"family": family, "settings": {}}})
+    """Make the folder of a finished run, without its weights."""
+    write_config(folder, {"model": {"family": family, "settings": {}}, "training": {"steps": 3}})
+    manifest = {"step": 3, "sha256": {"model.safetensors": WEIGHTS}}
+    (folder / "checkpoint.json").write_text(json.dumps(manifest))
     return folder
 
 
@@ -57,7 +61,7 @@ def _meta(kind: str, dataset: str, **changes: Any) -> StatisticsMeta:
     entries = {
         "kind": kind,
         "model": "run",
-        "checkpoint_sha256": "0" * 64,
+        "checkpoint_sha256": WEIGHTS,
         "bound": "exact",
         "dataset": dataset,
         "dataset_sha256": dataset,

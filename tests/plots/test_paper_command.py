@@ -34,7 +34,7 @@ def test_a_request_says_which_models_sets_and_statistics(runs: Path) -> None:
     sets = ("--id_datasets", "cifar10", "svhn", "--datasets", "svhn", "cifar10", "svhn", "celeba")
     request = asked("glow", "a", "b", *sets, *GRADIENTS, "--batch_size", "5", "--limit", "9", "--seed", "3")
     first, second = request.models
-    assert (first.run, first.id_dataset, first.general) == (runs / "a", "cifar10", runs / "a" / "general")
+    assert (first.run, first.id_dataset, first.general) == (runs / "a", "cifar10", None)
     assert (second.run, second.id_dataset, second.general) == (runs / "b", "svhn", None)
     assert request.sets_of(first) == ["cifar10", "svhn", "celeba"]
     assert request.sets_of(second) == ["svhn", "cifar10", "celeba"]
@@ -54,8 +54,8 @@ def test_missing_statistics_of_all_models_are_named_together(runs: Path) -> None
     assert first.endswith(f"--run {runs / 'a'} --data cifar10 svhn --statistics gradients")
     assert second.endswith(f"--run {runs / 'b'} --data svhn --statistics gradients")
     keep(gradients("svhn"), runs / "a")
-    keep(gradients("cifar10", checkpoint_sha256="1" * 64), runs / "a")
-    with pytest.raises(ValueError, match="checkpoint_sha256"):
+    keep(gradients("cifar10", noise_draws=3), runs / "a")
+    with pytest.raises(ValueError, match="noise_draws"):
         request.statistics(request.models[0], "gradients")
 
 

@@ -1,0 +1,218 @@
+"""Histograms of every parameter tensor's log squared gradient norm, in- against out-of-distribution.
+
+Figure of the second paper (Dauncey et al., 2024): over in-distribution images log f_l is close to normal, and
+images of other sets lie elsewhere. Shown as well: log-likelihoods, in total and per scale (likelihoods).
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from plots.histogram import LINES, common_edges, counted, draw_normal, draw_sets, normal_of
+from plots.output import save_pages
+from plots.paper_command import paper_parser, request_of
+from plots.style import colours_of, new_figure, short_name, style
+from plots.summary_statistic_histograms.features import (
+    FeaturePanel,
+    feature_panels,
+    kind_of,
+    quantity,
+    rows_text,
+)
+
+__all__ = [
+    "EXAMPLE",
+    "Look",
+    "add_statistics",
+    "legend_of",
+    "main",
+    "make_figure",
+    "pages_of",
+    "table",
+    "title_of",
+]
+
+EXAMPLE = (
+    "glow cifar10 --id_datasets cifar10 --datasets cifar10 svhn "
+    "--anomaly_detection gradients_L2_norms_gaussian --batch_size 5 --fitted_distribution --n_statistics 1"
+)
+HEADER = ("model", "statistic", "set", "role", "mean", "deviation", "bin_left", "bin_right", "rows")
+
+_BINS = 40
+_LARGE = 6  # up to so many panels are as wide as a column of text
+_SMALL_COLUMNS, _SMALL_ROWS = 4, 8
+
+
+@dataclass(frozen=True)
+class Look:
+    """How panels are drawn.
+
+    Attributes:
+        fitted: whether with the normal fitted to the in-distribution set.
+        bins: of each histogram.
+    """
+
+    fitted: bool = False
+    bins: int = _BINS
+
+
+def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, title: str = "") -> Figure:
+    """Draw one histogram per panel on one page: large ones if there are few, else 4 in a row."""
+    chosen, colours = (
+        look or Look(),
+        colours_of(list(dict.fromkeys(n for panel in panels for n in panel.sets))),
+    )
+    large = len(panels) <= _LARGE
+    columns = min(len(panels), 3 if len(panels) != 4 else 2) if large else _SMALL_COLUMNS
+    rows = -(-len(panels) // columns)
+    width, height = (3.3 if columns < 3 else 2.6, 2.3) if large else (1.75, 1.2)
+    with style():
+        figure, axes = new_figure(columns, rows, panel_width=width, panel_height=height)
+        for axis, panel in zip(axes, panels, strict=False):
+            _draw(axis, panel, chosen, colours, large=large)
+        for axis in axes[len(panels) :]:
+            axis.set_axis_off()
+        _label(figure, axes, panels)
+        legend_of(figure, panels, colours, title or title_of(panels), fitted=chosen.fitted)
+    return figure
+
+
+def pages_of(panels: Sequence[FeaturePanel], look: Look | None = None) -> Iterator[Figure]:
+    """Yield the pages of a figure: all panels on one if they are few, else models one after the other."""
+    if len(panels) <= _LARGE:
+        yield make_figure(panels, look)
+        return
+    size = _SMALL_COLUMNS * _SMALL_ROWS
+    for model in dict.fromkeys(panel.model for panel in panels):
+        own = [panel for panel in panels if panel.model == model]
+        pages = -(-len(own) // size)
+        for page in range(pages):
+            number = f", page {page + 1} of {pages}" if pages > 1 else ""
+            shown = own[page * size : (page + 1) * size]
+            yield make_figure(shown, look, title=f"{title_of(own)}{number}")
+
+
+def table(panels: Sequence[FeaturePanel], bins: int = _BINS) -> Iterator[tuple[object, ...]]:
+    """Yield the numbers of the figure, rows per bin; infinite edges hold what lies beyond the axis.
+
+    A row without edges counts values that are NaN or infinite; mean and deviation are of the finite ones.
+    """
+    for panel in panels:
+        edges = common_edges(panel.sets, bins)
+        everything = [-np.inf, *map(float, edges), np.inf]
+        for name, values in panel.sets.items():
+            counts, finite = counted(values, edges), values[np.isfinite(values)]
+            role = "in-distribution" if name == panel.in_distribution else "out-of-distribution"
+            start = (
+                panel.model,
+                panel.name,
+                short_name(name),
+                role,
+                float(finite.mean()),
+                float(finite.std()),
+            )
+            inside = [counts.below, *map(int, counts.inside), counts.above]
+            for left, right, count in zip(everything[:-1], everything[1:], inside, strict=True):
+                yield *start, left, right, count
+            yield *start, "", "", counts.nonfinite
+
+
+def title_of(panels: Sequence[FeaturePanel]) -> str:
+    """Return what a figure is about: models, what was judged, and how many statistics are shown."""
+    models = list(dict.fromkeys(panel.model for panel in panels))
+    statistics = len(dict.fromkeys(panel.name for panel in panels))
+    meta = panels[0].meta
+    what = {"gradients": "parameter tensor", "likelihood": "log-likelihood"}.get(meta.kind, "statistic")
+    models_text = f"model{'s' if len(models) > 1 else ''} {', '.join(models)}"
+    count = f"{statistics:,} {what}{'s' if statistics > 1 else ''}"
+    return f"{models_text}: {count}, {rows_text(meta)} ({meta.split})"
+
+
+def legend_of(
+    figure: Figure, panels: Sequence[FeaturePanel], colours: Mapping[str, str], title: str, *, fitted: bool
+) -> None:
+    """Write the title and explain colours above the panels, where the legend hides nothing."""
+    inside = {panel.in_distribution for panel in panels}
+    entries: dict[str, Line2D] = {}
+    for panel in panels:
+        for place, (name, values) in enumerate(panel.sets.items()):
+            role = (" (in)" if name in inside else " (out)") if len(inside) == 1 else ""
+            label = f"{short_name(name)}{role}, n = {len(values):,}"
+            line = LINES[place % len(LINES)] if len(inside) == 1 else "-"
+            entries.setdefault(name, Line2D([], [], color=colours[name], linestyle=line, label=label))
+    handles = list(entries.values())
+    if fitted:
+        label = "normal fitted to (in)" if len(inside) == 1 else "normal fitted to the filled set"
+        handles.append(Line2D([], [], color="#333333", linewidth=0.9, linestyle=(0, (4, 2)), label=label))
+    columns = 3 if figure.get_figwidth() > 5 else 2
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(columns, len(handles)),
+        title="\n".join(textwrap.wrap(title, int(20 * figure.get_figwidth()))),
+        title_fontsize=8,
+    )
+
+
+def _draw(axis: Axes, panel: FeaturePanel, look: Look, colours: Mapping[str, str], *, large: bool) -> None:
+    edges = common_edges(panel.sets, look.bins)
+    draw_sets(axis, panel.sets, edges, colours, width=1.1 if large else 0.8)
+    normal = normal_of(panel.sets[panel.in_distribution])
+    if look.fitted and normal is not None:
+        draw_normal(axis, normal, edges)
+    axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
+    axis.set_title(_two_lines(panel.name), fontsize=7 if large else 5)
+    if not large:
+        axis.tick_params(labelsize=5, pad=1, length=2)
+        axis.locator_params(nbins=4)
+
+
+def _label(figure: Figure, axes: Sequence[Axes], panels: Sequence[FeaturePanel]) -> None:
+    """Write the quantities once for the page, and where there are several models which panel is of which."""
+    meta = panels[0].meta
+    figure.supylabel(f"{rows_text(meta).split(' ')[0]} per bin (% of set)", fontsize=8)
+    figure.supxlabel(quantity(meta), fontsize=8)
+    if len({panel.model for panel in panels}) > 1:
+        for axis, panel in zip(axes, panels, strict=False):
+            axis.set_title(f"model {panel.model}\n{_two_lines(panel.name)}", fontsize=7)
+
+
+def _two_lines(name: str) -> str:
+    """Return a tensor's name, broken at the dot nearest to its middle if it is long."""
+    dots = [place for place in range(len(name) - 1) if name[place] == "." and not name[place + 1].isdigit()]
+    if len(name) <= 30 or not dots:
+        return name
+    middle = min(dots, key=lambda place: abs(place - len(name) / 2))
+    return f"{name[: middle + 1]}\n{name[middle + 1 :]}"
+
+
+def add_statistics(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which statistics are shown, and how."""
+    add = parser.add_argument
+    add("--n_statistics", type=int, metavar="N", help="random statistics to show, by --seed (default: all)")
+    add("--statistics", nargs="+", default=[], metavar="NAME", help="or the statistics of these names")
+    add(
+        "--fitted_distribution", action="store_true", help="with the normal fitted to the in-distribution set"
+    )
+    add("--bins", type=int, default=_BINS, metavar="N", help=f"of each histogram (default: {_BINS})")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the histograms of all statistics, or of some."""
+    parser = paper_parser("plots.summary_statistic_histograms", __doc__, EXAMPLE)
+    add_statistics(parser)
+    options = parser.parse_args(arguments)
+    request = request_of(options, "summary_statistic_histograms")
+    kind_of(request.methods[0])
+    request.require()
+    panels = feature_panels(request, options.n_statistics, options.statistics)
+    look = Look(options.fitted_distribution, options.bins)
+    save_pages(pages_of(panels, look), request.output, HEADER, table(panels, look.bins))
