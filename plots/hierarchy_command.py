@@ -21,6 +21,7 @@ from plots.general_run import general_run_of
 from plots.output import require_output
 
 __all__ = [
+    "NO_GENERAL",
     "HierarchyRequest",
     "add_figure",
     "add_general",
@@ -34,6 +35,8 @@ __all__ = [
 
 # A file name that says more than this ends in a checksum instead.
 _LONGEST = 120
+# After --general, of a run that is compared with none.
+NO_GENERAL = "none"
 _COUNTS = {"limit": 1, "group_size": 1, "noise_draws": 0, "seed": 0}
 
 
@@ -43,7 +46,8 @@ class HierarchyRequest:
 
     Attributes:
         runs: folders of specific models, one at least.
-        general: folder of the general model that was named, if one was.
+        generals: folders of the general models that were named: none, one for all runs, or one for each,
+            where None stands for a run without.
         sets: the in-distribution set and at least one other.
         finder: how statistics are found.
         output: of the figure, without a suffix.
@@ -51,7 +55,7 @@ class HierarchyRequest:
     """
 
     runs: tuple[Path, ...]
-    general: Path | None
+    generals: tuple[Path | None, ...]
     sets: tuple[str, ...]
     finder: Finder
     output: Path
@@ -59,8 +63,10 @@ class HierarchyRequest:
 
     def general_of(self, run: Path) -> Path | None:
         """Return the general model to compare a run with: the one that was named, or its own."""
-        general = self.general or general_run_of(run)
-        if self.general is None and general is not None and general.parent != run:
+        if self.generals:
+            return self.generals[self.runs.index(run) if len(self.generals) > 1 else 0]
+        general = general_run_of(run)
+        if general is not None and general.parent != run:
             print(f"General model: {general}, which was not trained on as long as {run}.")
         return general
 
@@ -95,7 +101,7 @@ def add_general(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--general",
         metavar="RUN",
-        help="run of the general model (default: DIR/general, equally trained; else the base of DIR)",
+        help="general model, or none (default: DIR/general, equally trained; else the base of DIR)",
     )
 
 
@@ -141,12 +147,12 @@ def request_of(arguments: argparse.Namespace, figure: str) -> HierarchyRequest:
     """
     names = arguments.run if isinstance(arguments.run, list) else [arguments.run]
     runs = read_runs(names)
-    general = getattr(arguments, "general", None)
+    generals = _generals(arguments, names)
     sets = _sets(arguments)
-    output = figure_path(arguments.output, figure, names, _options(arguments, sets, general))
+    output = figure_path(arguments.output, figure, names, _options(arguments, sets))
     return HierarchyRequest(
         runs=runs,
-        general=None if general is None else read_runs([general])[0],
+        generals=generals,
         sets=sets,
         finder=Finder(_selection(arguments), arguments.compute),
         output=output,
@@ -191,6 +197,19 @@ def figure_path(output: Path | None, figure: str, runs: Sequence[str], options: 
     return path
 
 
+def _listed_generals(arguments: argparse.Namespace) -> list[str]:
+    """Return the names after --general, of figures that take none, one or several."""
+    general = getattr(arguments, "general", None)
+    return [general] if isinstance(general, str) else list(general or [])
+
+
+def _generals(arguments: argparse.Namespace, runs: Sequence[str]) -> tuple[Path | None, ...]:
+    names = _listed_generals(arguments)
+    if len(names) not in (0, 1, len(runs)):
+        raise ValueError(f"--general names one run, or one for each of {len(runs)}, got {', '.join(names)}.")
+    return tuple(None if name == NO_GENERAL else read_runs([name])[0] for name in names)
+
+
 def _sets(arguments: argparse.Namespace) -> tuple[str, ...]:
     inside, outside = arguments.in_distribution, arguments.out_of_distribution
     if inside is None or not outside:
@@ -215,11 +234,11 @@ def _selection(arguments: argparse.Namespace) -> Selection:
     )
 
 
-def _options(arguments: argparse.Namespace, sets: Sequence[str], general: str | None) -> list[str]:
+def _options(arguments: argparse.Namespace, sets: Sequence[str]) -> list[str]:
     """Return what else tells one figure of these runs from another."""
     return [
         *map(slug, sets),
-        f"against-{slug(general)}" if general else "",
+        *(f"against-{slug(name)}" for name in _listed_generals(arguments)),
         arguments.split if arguments.split != "test" else "",
         f"first{arguments.limit}" if arguments.limit else "",
         "grey" if arguments.grey else "",

@@ -257,9 +257,6 @@ def _of_files(options: argparse.Namespace) -> tuple[list[Panel], Path]:
 
 
 def _of_run(options: argparse.Namespace) -> tuple[list[Panel], Path]:
-    if len(options.general) > 1:
-        raise ValueError(f"--general names one run, got {', '.join(options.general)}.")
-    options.general = options.general[0] if options.general else None
     request = request_of(options, "likelihood-histograms")
     (run,) = request.runs
     general = request.general_of(run)

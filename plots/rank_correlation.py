@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.run = [options.run, *options.others]
     request = request_of(options, "rank-correlation")
     runs = list(request.runs)
-    if len(runs) == 1 or request.general is not None:
+    if len(runs) == 1 or request.generals:
         runs += [general for general in [request.general_of(runs[0])] if general is not None]
     found = ranking(dict(zip(run_labels(runs), request.likelihoods(runs), strict=True)))
     for file in save(found, request.output):

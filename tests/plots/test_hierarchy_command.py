@@ -59,6 +59,7 @@ def test_the_general_model_is_the_one_that_evaluate_takes(
     run = runs / "run"
     assert asked("--run", "run", *SETS).general_of(run) == run / "general"
     assert asked("--run", "run", *SETS, "--general", "base").general_of(run) == runs / "base"
+    assert asked("--run", "run", *SETS, "--general", "none").general_of(run) is None
     assert capsys.readouterr().out == ""
     trained(run / "general", step=5)  # not trained to its end
     assert asked("--run", "run", *SETS).general_of(run) == runs / "base"
@@ -93,7 +94,7 @@ def test_options_choose_statistics_and_name_the_figure(runs: Path) -> None:
     ("words", "message"),
     [
         (("--run", "none", *SETS), "not a run folder"),
-        (("--run", "run", *SETS, "--general", "none"), "not a run folder"),
+        (("--run", "run", *SETS, "--general", "nowhere"), "not a run folder"),
         (("--run", "run", *SETS, "--limit", "0"), "--limit must be at least 1, got 0"),
         (("--run", "run", *SETS, "--group-size", "0"), "--group-size must be at least 1"),
         (("--run", "run", *SETS, "cifar10"), "shown once"),
