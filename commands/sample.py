@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from commands.common import add_command, add_device, add_run, existing_run
+from commands.common import add_command, add_device, add_run, existing_run, library_versions
+
+if TYPE_CHECKING:
+    from commands.computing import RunModel
 
 __all__ = ["add_parser", "save_samples"]
 
 EXAMPLE = """\
-  python main.py sample --run runs/cifar10 --n 64 --temperature 0.7 --output samples.png"""
+  python main.py sample --run runs/cifar10 --n 64 --temperature 0.7 --output samples.png
+  python main.py sample --run runs/cifar10 --n 1000 --array samples.npz     # then --data array:samples.npz"""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -20,7 +24,8 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "sample", "Draw images from a run's model, as a grid.", EXAMPLE, run)
     add_run(parser, "run whose model to use", required=True)
     parser.add_argument("--n", type=int, default=64, metavar="N", help="how many images")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.png", help="picture to write")
+    parser.add_argument("--output", type=Path, metavar="FILE.png", help="picture to write, a grid")
+    parser.add_argument("--array", type=Path, metavar="FILE.npz", help="array of the images to write")
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="T", help="standard deviation of the latents"
     )
@@ -33,18 +38,32 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the images and say where they are."""
+    from commands.computing import RunModel
     from invglow.training.device import resolve_device
-    from models.registry import load_model
+
+    _require_files(arguments)
+    _require_in_range(arguments)
+    run = RunModel(existing_run(arguments.run), resolve_device(arguments.device))
+    samples = _draw(run.model, arguments.n, arguments.temperature, arguments.seed, arguments.label)
+    if arguments.output is not None:
+        _save_grid(arguments.output, samples)
+    if arguments.array is not None:
+        _save_array(arguments.array, samples, run, arguments)
+    files = filter(None, (arguments.output, arguments.array))
+    print(f"{arguments.n} samples: {' and '.join(map(str, files))}")
+    return 0
+
+
+def _require_files(arguments: argparse.Namespace) -> None:
+    from plots.pictures import require_npz
     from plots.png import require_png
 
-    require_png(arguments.output)
-    _require_in_range(arguments)
-    model = load_model(existing_run(arguments.run), resolve_device(arguments.device))
-    save_samples(
-        model, arguments.n, arguments.output, arguments.temperature, arguments.seed, label=arguments.label
-    )
-    print(f"{arguments.n} samples: {arguments.output}")
-    return 0
+    if arguments.output is None and arguments.array is None:
+        raise ValueError("Name a file for the samples: --output FILE.png, --array FILE.npz, or both.")
+    if arguments.output is not None:
+        require_png(arguments.output)
+    if arguments.array is not None:
+        require_npz(arguments.array)
 
 
 def _require_in_range(arguments: argparse.Namespace) -> None:
@@ -69,10 +88,12 @@ def save_samples(
     label: int | None = None,
 ) -> None:
     """Write a grid of n samples, of one class if a label is given, as a PNG file."""
-    import torch
+    _save_grid(path, _draw(model, n, temperature, seed, label))
 
-    from invglow.data.preprocessing import quantize
-    from plots.image_grid import save_image_grid
+
+def _draw(model: Any, n: int, temperature: float, seed: int, label: int | None) -> Any:
+    """Return n samples (n, C, H, W), and say how many of them are of no use."""
+    import torch
 
     labels = _labels(model, n, label)
     try:
@@ -81,10 +102,44 @@ def save_samples(
         )
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
         raise ValueError(f"The model cannot be inverted, so its training has diverged ({error})") from error
-    broken = int((~images.isfinite()).flatten(1).any(dim=1).sum())
-    if broken:
+    if broken := _nonfinite(images):
         print(f"{broken} of {n} samples are not finite: train longer, or lower the temperature.")
-    save_image_grid(path, quantize(images).permute(0, 2, 3, 1).cpu().numpy(), zoom=2)
+    return images
+
+
+def _nonfinite(images: Any) -> int:
+    return int((~images.isfinite()).flatten(1).any(dim=1).sum())
+
+
+def _pixels(images: Any) -> Any:
+    from invglow.data.preprocessing import quantize
+
+    return quantize(images).permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def _save_grid(path: Path, images: Any) -> None:
+    from plots.image_grid import save_image_grid
+
+    save_image_grid(path, _pixels(images), zoom=2)
+
+
+def _save_array(path: Path, images: Any, run: RunModel, arguments: argparse.Namespace) -> None:
+    """Write the samples with what they are of, and how much of them 8 bits cannot hold."""
+    from plots.pictures import Pictures, save_pictures
+
+    about = {
+        "kind": "samples",
+        "name": run.name,
+        "checkpoint_sha256": run.sha256,
+        "n": arguments.n,
+        "temperature": arguments.temperature,
+        "seed": arguments.seed,
+        "label": arguments.label,
+        "nonfinite": _nonfinite(images),
+        "clipped": float(((images < -0.5) | (images >= 0.5)).float().mean()),
+        "versions": library_versions(),
+    }
+    save_pictures(path, Pictures(_pixels(images), about=about))
 
 
 def _labels(model: Any, n: int, label: int | None) -> dict[str, Any]:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from invglow.checkpoints import weights_sha256
+from plots.image_grid import image_grid
+from plots.pictures import load_pictures
 from tests.commands.calls import Call, Hierarchy
 
 
@@ -82,3 +85,42 @@ def test_a_picture_that_cannot_be_written_is_refused(
     (tmp_path / "file").write_text("in the way")
     outcome = call("sample", "--run", hierarchy.general, "--n", "1", "--output", tmp_path / "file" / "x.png")
     assert str(tmp_path / "file") in outcome.refusal()
+
+
+def test_the_array_holds_the_pixels_of_the_picture_and_says_what_they_are(
+    hierarchy: Hierarchy, tmp_path: Path, call: Call
+) -> None:
+    png, npz = tmp_path / "s.png", tmp_path / "s.npz"
+    options = ("--n", "4", "--temperature", "0.5", "--seed", "3")
+    outcome = call("sample", "--run", hierarchy.specific, *options, "--output", png, "--array", npz)
+    assert outcome.out == f"4 samples: {png} and {npz}\n"
+    found = load_pictures(npz)
+    np.testing.assert_array_equal(image_grid(found.images, zoom=2), picture(png))
+    about = found.about
+    assert (about["n"], about["temperature"], about["seed"], about["label"]) == (4, 0.5, 3, None)
+    assert (about["kind"], about["name"], about["nonfinite"]) == ("samples", "specific", 0)
+    assert about["checkpoint_sha256"] == weights_sha256(hierarchy.specific)
+    assert 0 <= about["clipped"] <= 1
+
+
+def test_the_array_alone_is_enough_and_is_an_image_set(copied: Hierarchy, tmp_path: Path, call: Call) -> None:
+    npz = tmp_path / "s.npz"
+    assert call("sample", "--run", copied.general, "--n", "4", "--array", npz).code == 0
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["s.npz"]
+    outcome = call("statistics", "--run", copied.general, "--data", f"array:{npz}")
+    assert outcome.code == 0
+    assert "4 images" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ((), "Name a file for the samples: --output FILE.png, --array FILE.npz, or both."),
+        (("--array", "s.npy"), "Arrays of images are written as .npz: name such a file, not s.npy."),
+        (("--array", "s.npz", "--output", "s.jpg"), "name a file that ends in .png, not s.jpg."),
+    ],
+)
+def test_files_are_looked_at_before_anything_is_drawn(
+    hierarchy: Hierarchy, call: Call, options: tuple[str, ...], said: str
+) -> None:
+    assert call("sample", "--run", hierarchy.general, *options).refusal().endswith(said)

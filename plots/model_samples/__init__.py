@@ -1,0 +1,1 @@
+"""Images that models drew, as grids."""
