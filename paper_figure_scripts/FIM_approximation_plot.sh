@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The Fisher information matrix of some weights of some layers, normalised: the identity, if it were diagonal.
+# Second paper (Dauncey et al., 2024, arXiv 2403.01485): the figure of the approximation of the matrix.
+# Printed there: a picture; the abstract says that the matrix has large absolute diagonal values.
+#
+#   bash paper_figure_scripts/FIM_approximation_plot.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+introduce
+train_model glow "$IN"
+draw plots.FIM_approximation glow "$(run_of glow "$IN")" --n_samples "$FISHER_SAMPLES" --compute \
+    --output "$FIGURES/FIM_approximation"
