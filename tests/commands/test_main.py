@@ -16,7 +16,7 @@ from tests.commands.calls import Call
 
 ROOT = Path(__file__).parents[2]
 SETS = ("--in-distribution", "a", "--out-of-distribution", "b")
-COMMANDS = ("demo", "train", "statistics", "evaluate", "analyse", "detect", "sample", "preset")
+COMMANDS = ("demo", "train", "statistics", "evaluate", "report", "analyse", "detect", "sample", "preset")
 
 
 class Record:
@@ -74,6 +74,7 @@ def test_the_examples_can_be_parsed(
         ("statistics", "--data", "a"),
         ("evaluate", *SETS),
         ("sample", "--output", "x.png"),
+        ("report", "--output", "x.html"),
     ],
 )
 def test_a_run_has_a_name_that_torchrun_leaves_alone(
