@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.plots.examples import keep, likelihood
 
 IN, OUT, FAR = "cifar10", "svhn", "celeba"
 METHODS = ("raw_likelihood", "last_scale", "likelihood_ratio", "last_scale_ratio", "complexity_ratio")
-GENERAL = {"checkpoint_sha256": "1" * 64, "model": "wide"}
+GENERAL: Mapping[str, Any] = {"checkpoint_sha256": "1" * 64, "model": "wide"}
 
 
 def test_every_cell_is_the_auroc_of_its_method() -> None:
@@ -113,8 +114,8 @@ def test_command_takes_a_general_model_for_each_run(
         loss = {"loss": "margin"} if name == "margin" else None
         write_config(tmp_path / name, {"model": {"settings": {}}, "outliers": loss})
         for spec, bits in ((IN, 4.0), (OUT, 3.0)):
-            meta = {"checkpoint_sha256": f"{place}" * 64, "model": name}
-            keep(likelihood(spec, bits=bits, **meta), tmp_path / name)
+            weights = f"{place}" * 64
+            keep(likelihood(spec, bits=bits, checkpoint_sha256=weights, model=name), tmp_path / name)
             keep(code_lengths(spec), tmp_path / name)
     runs = [str(tmp_path / name) for name in ("plain", "margin")]
     sets = ["--in-distribution", IN, "--out-of-distribution", OUT, "--output", str(tmp_path / "table")]
@@ -140,7 +141,7 @@ def test_command_takes_a_general_model_for_each_run(
 
 
 def sources(dataset: str, bits: float, **meta: Any) -> SourceStatistics:
-    specific, general = (likelihood(dataset, bits=bits, **meta, **more) for more in ({}, GENERAL))
+    specific, general = (likelihood(dataset, bits=bits, **{**meta, **more}) for more in ({}, GENERAL))
     found = {name: values * (1 + 0.01 * np.sin(values)) for name, values in general.values.items()}
     both = likelihoods(specific, Statistics(found, general.index, general.meta))
     return {**both, complexity_by("png"): code_lengths(dataset, **meta)}
