@@ -39,9 +39,7 @@ def train_command(run: str, config: Mapping[str, Any]) -> str:
     try:
         return shell(_words(run, config))
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"The configuration of {run} does not say how it was trained ({error!r})."
-        ) from error
+        raise ValueError(f"The configuration does not say how {run} was trained ({error!r}).") from error
 
 
 def _words(run: str, config: Mapping[str, Any]) -> list[str]:
@@ -99,9 +97,7 @@ def _require_defaults(training: Mapping[str, Any]) -> None:
 def _augmentation(training: Mapping[str, Any]) -> list[str]:
     recorded = training["flip"], training["max_shift"]
     if recorded not in _AUGMENTATIONS:
-        raise ValueError(
-            "No option of main.py train sets flip = {!r} with max_shift = {!r}.".format(*recorded)
-        )
+        raise ValueError(f"No option of main.py train sets (flip, max_shift) = {recorded!r}, as recorded.")
     return _AUGMENTATIONS[recorded]
 
 

@@ -149,7 +149,7 @@ def _scored(method: AnomalyMethod, rows: Sequence[Mapping[str, Any]], origin: Or
 
 def _agree(inside: Scored, outside: Scored, row: Mapping[str, Any]) -> bool:
     found = auroc(inside.scores, outside.scores, nonfinite="anomalous")
-    return abs(found - row["auroc"]) < _SAME_AUROC
+    return bool(abs(found - row["auroc"]) < _SAME_AUROC)
 
 
 def _way(meta: StatisticsMeta) -> tuple[str, int, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,12 +22,20 @@ __all__ = ["data_uri", "drawn", "histogram", "saved_picture"]
 
 _MOST_BYTES = 5_000_000
 _MOST_PIXELS = 4096 * 4096
-_DRAWING = {
-    "text.parse_math": False,  # names from files are no formulas
-    "svg.fonttype": "path",  # the same letters everywhere, and no font to fetch
-    "svg.hashsalt": "report",  # equal figures give equal bytes
-    "axes.facecolor": "none",  # the page's own ground shows, light or dark
-}
+
+
+@contextmanager
+def _for_a_page() -> Iterator[None]:
+    """Draw for a page inside this context."""
+    with mpl.rc_context(
+        {
+            "text.parse_math": False,  # names from files are no formulas
+            "svg.fonttype": "path",  # the same letters everywhere, and no font to fetch
+            "svg.hashsalt": "report",  # equal figures give equal bytes
+            "axes.facecolor": "none",  # the page's own ground shows
+        }
+    ):
+        yield
 
 
 def drawn(draw: Callable[[], Figure], alternative: str, caption: str = "") -> Picture:
@@ -41,11 +50,11 @@ def drawn(draw: Callable[[], Figure], alternative: str, caption: str = "") -> Pi
         ValueError: the figure cannot be drawn.
     """
     content = io.BytesIO()
-    with warnings.catch_warnings(), mpl.rc_context(_DRAWING):
+    with warnings.catch_warnings(), _for_a_page():
         # A letter that the font lacks is shown as a box; the caption and the tables have it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = draw()
-        with style(), mpl.rc_context(_DRAWING):
+        with style(), _for_a_page():
             figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Picture(content.getvalue(), "image/svg+xml", alternative, caption)
 

@@ -131,7 +131,7 @@ def statistics_table(files: Sequence[StatisticsReport]) -> Element:
     """Return what is known of statistics files, a row for each."""
     numbers = ["rows", "group size", "dropped", "non-finite", "time"]
     header = ["kind", "set", *numbers, "weights", "file"]
-    rows = [
+    rows: list[list[Content]] = [
         [
             item.kind,
             f"{short_name(item.dataset)} {item.split}",

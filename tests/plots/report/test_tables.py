@@ -53,7 +53,12 @@ def test_each_pair_of_sets_has_a_table_with_its_best_in_bold() -> None:
 
 
 def test_groups_bounds_and_general_models_are_named() -> None:
-    changes = {"group_size": 5, "bound": "elbo/exact", "general_model": "base", "evaluation": "samples=4"}
+    changes: dict[str, Any] = {
+        "group_size": 5,
+        "bound": "elbo/exact",
+        "general_model": "base",
+        "evaluation": "samples=4",
+    }
     text = text_of(*evaluation_tables([row(**changes)]))
     assert "groups of 5 images (group size 5); model m, general model base" in text
     assert "elbo/exact (samples=4)" in text
