@@ -20,6 +20,7 @@ __all__ = [
     "average_precision",
     "count_nonfinite",
     "fpr_at_tpr",
+    "roc_curve",
     "separation",
 ]
 
@@ -139,6 +140,18 @@ def fpr_at_tpr(
     if not 0 < tpr <= 1:
         raise ValueError(f"The rate of anomalies to flag must be in (0, 1], got {tpr}.")
     return _false_positives(_rank(in_scores, out_scores, nonfinite).histogram(), tpr)
+
+
+def roc_curve(
+    in_scores: ArrayLike, out_scores: ArrayLike, *, nonfinite: NonFinite = "raise"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return which shares of in-distribution images and of anomalies are flagged at each threshold, (K + 1,).
+
+    Both rise from 0, where nothing is flagged, to 1; the area below the straight lines between is `auroc`.
+    """
+    histogram = _rank(in_scores, out_scores, nonfinite).histogram()
+    false, true = (np.cumsum(np.append(0, counts[::-1])) for counts in (histogram.inside, histogram.outside))
+    return false / false[-1], true / true[-1]
 
 
 def count_nonfinite(scores: ArrayLike) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,17 @@ from anomaly_methods.fisher_options import FISHER_KINDS
 from anomaly_methods.kinds import statistics_for
 from anomaly_methods.meta import StatisticsMeta
 from anomaly_methods.statistics import Statistics
-from plots.paper_request import PaperModel, PaperRequest
-from plots.style import short_name
+from plots.paper_request import PaperRequest
 
-__all__ = ["FeaturePanel", "chosen_names", "feature_panels", "kind_of", "quantity", "rows_text"]
+__all__ = [
+    "FeaturePanel",
+    "chosen_names",
+    "feature_panels",
+    "kind_of",
+    "models_text",
+    "quantity",
+    "rows_text",
+]
 
 Values = NDArray[np.float64]
 
@@ -32,12 +39,16 @@ class FeaturePanel:
         name: of the statistic, such as that of a parameter tensor.
         sets: {set: values (N,)}, the in-distribution set first.
         meta: of the in-distribution statistics.
+        axis: the quantity and its unit; without, what `quantity` says of the statistics.
+        note: more to say above the panel.
     """
 
     model: str
     name: str
     sets: Mapping[str, Values]
     meta: StatisticsMeta
+    axis: str = ""
+    note: str = ""
 
     @property
     def in_distribution(self) -> str:
@@ -77,7 +88,7 @@ def feature_panels(
     chosen = chosen_names(
         [list(next(iter(sets.values())).values) for _, sets in found], count, names, request.seed
     )
-    return [_panel(model, sets, name) for model, sets in found for name in chosen]
+    return [_panel(sets, name) for _, sets in found for name in chosen]
 
 
 def chosen_names(
@@ -122,15 +133,21 @@ def quantity(meta: StatisticsMeta) -> str:
     return f"{meta.kind.replace('_', ' ')} ({meta.unit})"
 
 
+def models_text(names: Iterable[str]) -> str:
+    """Return the models that a figure is about, each once: "model a" or "models a, b"."""
+    found = list(dict.fromkeys(names))
+    return f"model{'s' if len(found) > 1 else ''} {', '.join(found)}"
+
+
 def rows_text(meta: StatisticsMeta) -> str:
     """Return what a row is about: "images" or "groups of 5 images"."""
     return "images" if meta.group_size == 1 else f"groups of {meta.group_size} images"
 
 
-def _panel(model: PaperModel, sets: Mapping[str, Statistics], name: str) -> FeaturePanel:
+def _panel(sets: Mapping[str, Statistics], name: str) -> FeaturePanel:
     meta = next(iter(sets.values())).meta
     values = {spec: _feature(statistics, name) for spec, statistics in sets.items()}
-    return FeaturePanel(short_name(str(model.run)), name, values, meta)
+    return FeaturePanel(meta.model, name, values, meta)
 
 
 def _feature(statistics: Statistics, name: str) -> Values:

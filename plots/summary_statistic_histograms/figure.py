@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from plots.histogram import LINES, common_edges, counted, draw_normal, draw_sets, normal_of
 from plots.output import save_pages
@@ -24,6 +25,7 @@ from plots.summary_statistic_histograms.features import (
     FeaturePanel,
     feature_panels,
     kind_of,
+    models_text,
     quantity,
     rows_text,
 )
@@ -58,10 +60,17 @@ class Look:
     Attributes:
         fitted: whether with the normal fitted to the in-distribution set.
         bins: of each histogram.
+        shared: whether all panels have one axis.
     """
 
     fitted: bool = False
     bins: int = _BINS
+    shared: bool = False
+
+    def edges(self, panel: FeaturePanel, panels: Sequence[FeaturePanel]) -> NDArray[np.float64]:
+        """Return the bins of one of the panels."""
+        shown = enumerate(panels if self.shared else [panel])
+        return common_edges({f"{n} {name}": v for n, one in shown for name, v in one.sets.items()}, self.bins)
 
 
 def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, title: str = "") -> Figure:
@@ -77,7 +86,7 @@ def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, tit
     with style():
         figure, axes = new_figure(columns, rows, panel_width=width, panel_height=height)
         for axis, panel in zip(axes, panels, strict=False):
-            _draw(axis, panel, chosen, colours, large=large)
+            _draw(axis, panel, chosen, chosen.edges(panel, panels), colours, large=large)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         _label(figure, axes, panels)
@@ -100,13 +109,13 @@ def pages_of(panels: Sequence[FeaturePanel], look: Look | None = None) -> Iterat
             yield make_figure(shown, look, title=f"{title_of(own)}{number}")
 
 
-def table(panels: Sequence[FeaturePanel], bins: int = _BINS) -> Iterator[tuple[object, ...]]:
+def table(panels: Sequence[FeaturePanel], look: Look | None = None) -> Iterator[tuple[object, ...]]:
     """Yield the numbers of the figure, rows per bin; infinite edges hold what lies beyond the axis.
 
     A row without edges counts values that are NaN or infinite; mean and deviation are of the finite ones.
     """
     for panel in panels:
-        edges = common_edges(panel.sets, bins)
+        edges = (look or Look()).edges(panel, panels)
         everything = [-np.inf, *map(float, edges), np.inf]
         for name, values in panel.sets.items():
             counts, finite = counted(values, edges), values[np.isfinite(values)]
@@ -127,13 +136,11 @@ def table(panels: Sequence[FeaturePanel], bins: int = _BINS) -> Iterator[tuple[o
 
 def title_of(panels: Sequence[FeaturePanel]) -> str:
     """Return what a figure is about: models, what was judged, and how many statistics are shown."""
-    models = list(dict.fromkeys(panel.model for panel in panels))
     statistics = len(dict.fromkeys(panel.name for panel in panels))
     meta = panels[0].meta
     what = {"gradients": "parameter tensor", "likelihood": "log-likelihood"}.get(meta.kind, "statistic")
-    models_text = f"model{'s' if len(models) > 1 else ''} {', '.join(models)}"
     count = f"{statistics:,} {what}{'s' if statistics > 1 else ''}"
-    return f"{models_text}: {count}, {rows_text(meta)} ({meta.split})"
+    return f"{models_text(panel.model for panel in panels)}: {count}, {rows_text(meta)} ({meta.split})"
 
 
 def legend_of(
@@ -143,9 +150,9 @@ def legend_of(
     inside = {panel.in_distribution for panel in panels}
     entries: dict[str, Line2D] = {}
     for panel in panels:
-        for place, (name, values) in enumerate(panel.sets.items()):
+        for place, name in enumerate(panel.sets):
             role = (" (in)" if name in inside else " (out)") if len(inside) == 1 else ""
-            label = f"{short_name(name)}{role}, n = {len(values):,}"
+            label = f"{short_name(name)}{role}, n = {_sizes(panels, name)}"
             line = LINES[place % len(LINES)] if len(inside) == 1 else "-"
             entries.setdefault(name, Line2D([], [], color=colours[name], linestyle=line, label=label))
     handles = list(entries.values())
@@ -162,14 +169,27 @@ def legend_of(
     )
 
 
-def _draw(axis: Axes, panel: FeaturePanel, look: Look, colours: Mapping[str, str], *, large: bool) -> None:
-    edges = common_edges(panel.sets, look.bins)
+def _sizes(panels: Sequence[FeaturePanel], name: str) -> str:
+    """Return how many values a set has; methods that learn from one half of it score fewer."""
+    sizes = sorted({len(panel.sets[name]) for panel in panels if name in panel.sets})
+    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+
+
+def _draw(
+    axis: Axes,
+    panel: FeaturePanel,
+    look: Look,
+    edges: NDArray[np.float64],
+    colours: Mapping[str, str],
+    *,
+    large: bool,
+) -> None:
     draw_sets(axis, panel.sets, edges, colours, width=1.1 if large else 0.8)
     normal = normal_of(panel.sets[panel.in_distribution])
     if look.fitted and normal is not None:
         draw_normal(axis, normal, edges)
     axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
-    axis.set_title(_two_lines(panel.name), fontsize=7 if large else 5)
+    axis.set_title("\n".join(filter(None, [_two_lines(panel.name), panel.note])), fontsize=7 if large else 5)
     if not large:
         axis.tick_params(labelsize=5, pad=1, length=2)
         axis.locator_params(nbins=4)
@@ -179,10 +199,10 @@ def _label(figure: Figure, axes: Sequence[Axes], panels: Sequence[FeaturePanel])
     """Write the quantities once for the page, and where there are several models which panel is of which."""
     meta = panels[0].meta
     figure.supylabel(f"{rows_text(meta).split(' ')[0]} per bin (% of set)", fontsize=8)
-    figure.supxlabel(quantity(meta), fontsize=8)
+    figure.supxlabel(panels[0].axis or quantity(meta), fontsize=8)
     if len({panel.model for panel in panels}) > 1:
         for axis, panel in zip(axes, panels, strict=False):
-            axis.set_title(f"model {panel.model}\n{_two_lines(panel.name)}", fontsize=7)
+            axis.set_title(f"model {panel.model}\n{axis.get_title()}", fontsize=7)
 
 
 def _two_lines(name: str) -> str:
@@ -215,4 +235,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     request.require()
     panels = feature_panels(request, options.n_statistics, options.statistics)
     look = Look(options.fitted_distribution, options.bins)
-    save_pages(pages_of(panels, look), request.output, HEADER, table(panels, look.bins))
+    save_pages(pages_of(panels, look), request.output, HEADER, table(panels, look))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
+from anomaly_methods import metrics
 from anomaly_methods.metrics import auroc, auroc_interval, average_precision, fpr_at_tpr, separation
 
 # Few distinct scores, so that ties are common.
@@ -152,3 +153,20 @@ def test_nonfinite_scores_count_as_the_most_anomalous_when_asked() -> None:
     assert (result.auroc, result.ap_anomaly, result.fpr95) == (same.auroc, same.ap_anomaly, same.fpr95)
     assert (result.nonfinite, result.n_in, result.n_out) == (3, 3, 3)
     assert auroc(inside, outside, nonfinite="anomalous") == same.auroc
+
+
+@pytest.mark.parametrize("decimals", [0, 8])
+def test_roc_curve_is_that_of_scikit_learn_and_has_the_area(decimals: int) -> None:
+    random = np.random.default_rng(0)
+    inside, outside = (random.normal(shift, 1, size).round(decimals) for shift, size in ((0, 50), (1, 70)))
+    false, true = metrics.roc_curve(inside, outside)
+    labels = np.repeat([0, 1], [50, 70])
+    expected = roc_curve(labels, np.append(inside, outside), drop_intermediate=False)
+    np.testing.assert_allclose(false, expected[0])
+    np.testing.assert_allclose(true, expected[1])
+    assert np.trapezoid(true, false) == pytest.approx(auroc(inside, outside))
+
+
+def test_roc_curve_counts_scores_that_are_not_finite_as_most_anomalous() -> None:
+    false, true = metrics.roc_curve([0.0, np.nan], [1.0, np.inf], nonfinite="anomalous")
+    assert (false.tolist(), true.tolist()) == ([0, 0.5, 0.5, 1], [0, 0.5, 1, 1])
