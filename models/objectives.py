@@ -89,7 +89,16 @@ def objective_of(
         outlier_batches: of the general set, where there is an outlier loss.
         outliers: the outlier loss, if any.
         labels: the label loss, if any.
+
+    Raises:
+        ValueError: the model's `log_prob` is no likelihood, so that there is no ratio to compare by.
     """
+    if not general.measures_likelihood:
+        raise ValueError(
+            "Outlier and label losses compare log-likelihoods in nats, but log p of this model is a "
+            f"surrogate ({general.evaluation}): start from a run whose evaluation is a "
+            "likelihood or a bound on one."
+        )
     outlier_term = label_term = None
     if outliers is not None and outlier_batches is not None:
         outlier_term = OutlierTerm(outlier_batches, outliers.loss, outliers.weight, outliers.temperature)

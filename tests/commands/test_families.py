@@ -137,6 +137,42 @@ def labelled(folder: Path, base: Path, call: Call) -> str:
     return call("train", "--data", data, *run, "--labels", *SHORT).refusal()
 
 
+@pytest.mark.parametrize("loss", ["class", "margin"])
+@pytest.mark.parametrize("name", ["vae", "pixelcnn"])
+def test_outlier_losses_make_general_images_less_likely(
+    name: str, loss: str, tmp_path: Path, call: Call
+) -> None:
+    inside, outside = images(tmp_path)
+    general, specific = tmp_path / "general", tmp_path / "specific"
+    assert call("train", "--data", outside, "--run", general, *SHORT, *options(name)).code == 0
+    length = ("--steps", "25", "--batch-size", "8", "--log-every", "1", "--warmup-steps", "5")
+    temperature = ("--outlier-temperature", "100") if loss == "class" else ()
+    against = ("--base", general, "--no-equal-training", "--outlier-loss", loss, *temperature)
+    train: tuple[str | Path, ...] = ("train", "--data", inside, "--run", specific, *length, *against)
+    assert call(*train, "--learning-rate", "0.01").code == 0
+    found = [line for line in metrics(specific) if "loss" in line]
+    losses = [line["loss/outlier"] for line in found]
+    for line in found:
+        assert line["loss"] == pytest.approx(line["loss/likelihood"] + line["loss/outlier"])
+        assert line["left_out"] == 0
+    if loss == "class":  # both models are the same at first: a ratio of 0
+        assert losses[0] == pytest.approx(6000 * np.log(2), rel=1e-3)
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+
+
+def test_a_surrogate_has_no_outlier_loss(tmp_path: Path, call: Call) -> None:
+    inside, outside = images(tmp_path)
+    timestep = (*options("diffusion"), "--setting", "evaluation=timestep")
+    assert call("train", "--data", outside, "--run", tmp_path / "general", *SHORT, *timestep).code == 0
+    against = ("--base", tmp_path / "general", "--no-equal-training", "--outlier-loss", "class")
+    train: tuple[str | Path, ...] = ("train", "--data", inside, "--run", tmp_path / "run", *SHORT, *against)
+    sentence = call(*train).refusal()
+    assert (
+        "compare log-likelihoods in nats, but log p of this model is a surrogate (timestep 2 of 6" in sentence
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_what_is_a_likelihood_is_called_bits_per_dimension(tmp_path: Path, call: Call) -> None:
     inside, outside = images(tmp_path)
     for name, setting, batch, watched in (

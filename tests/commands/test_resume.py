@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from invglow.checkpoints import load_weights
-from tests.commands.calls import TINY, Hierarchy, save_images
+from tests.commands.calls import TINY, Call, Hierarchy, save_images
+from tests.commands.test_families import options
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("INVGLOW_TEST_KILLS", "3"))
@@ -68,6 +70,29 @@ def test_with_outlier_and_label_loss_too(
     np.save(tmp_path / "images_labels.npy", np.arange(60) % 4)
     against = ("--base", str(hierarchy.general), "--no-equal-training", "--outlier-loss", "class", "--labels")
     assert_same_bits_after_kills(tmp_path, ("train", "--data", data, *against), max(1, KILLS - 2))
+
+
+@pytest.mark.parametrize("name", ["vae", "pixelcnn", "diffusion"])
+def test_models_of_other_families_too(
+    name: str, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is killed is a process of its own; what it left is finished here, with as many threads."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = save_images(tmp_path / "images.npy", 60, size=8, channels=1)
+    chance = random.Random(seed := random.randrange(10**6))
+    length = ("--steps", str(2 * STEPS_PER_KILL), "--batch-size", "8", "--log-every", "1")
+    train = ("train", "--data", data, *options(name), *length, "--checkpoint-every", "3", "--device", "cpu")
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    kill_amid_training([sys.executable, "main.py", *train, "--run", str(killed)], killed, chance)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert call(*train, "--run", killed).code == call(*train, "--run", whole).code == 0
+    finally:
+        torch.set_num_threads(threads)
+    one, other = load_weights(killed), load_weights(whole)
+    assert all(one[key].equal(other[key]) for key in other), f"seed {seed}"
+    assert history(killed) == history(whole), f"seed {seed}"
 
 
 def assert_same_bits_after_kills(folder: Path, command: tuple[str, ...], kills: int) -> None:
