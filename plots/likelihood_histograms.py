@@ -18,6 +18,7 @@ from anomaly_methods.statistics import Statistics
 from plots.bounds import difference_axis, likelihood_axis, scored
 from plots.command import run_command
 from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
+from plots.histogram import LINES, Counts, common_edges, counted
 from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
 
 __all__ = ["TABLE", "Panel", "draw_panel", "likelihood_panels", "make_figure", "named_panel", "save", "table"]
@@ -25,8 +26,6 @@ __all__ = ["TABLE", "Panel", "draw_panel", "likelihood_panels", "make_figure", "
 Scores = NDArray[np.float64]
 
 _BINS = 60
-_SHOWN = (0.002, 0.998)  # each set's range that an axis shows in any case
-_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 TABLE = ("panel", "set", "role", "bin_left", "bin_right", "images")
 
 
@@ -39,12 +38,14 @@ class Panel:
         axis: the quantity and its unit.
         in_distribution: (name of the set, scores (N,)).
         out_of_distribution: name of the set -> scores (M,).
+        rows: what each score is about.
     """
 
     title: str
     axis: str
     in_distribution: tuple[str, Scores]
     out_of_distribution: Mapping[str, Scores]
+    rows: str = "images"
 
     def sets(self) -> dict[str, Scores]:
         """Return all sets by name, the in-distribution one first.
@@ -118,7 +119,7 @@ def table(panels: Sequence[Panel], bins: int = _BINS) -> Iterator[tuple[object, 
     A row without edges counts scores that are NaN or infinite, so the images of a set add up.
     """
     for panel in panels:
-        edges = _edges(panel, bins)
+        edges = common_edges(panel.sets(), bins)
         for name, scores in panel.sets().items():
             role = "in-distribution" if name == panel.in_distribution[0] else "out-of-distribution"
             everything = np.array([-np.inf, *edges, np.inf])
@@ -173,31 +174,34 @@ def named_panel(title: str, axis: str, statistics: Sequence[Statistics], scores:
     names = [f"{item.meta.dataset} {item.meta.split}" for item in statistics]
     if len(set(names)) < len(names):
         raise ValueError(f"Each set can be shown once, got {', '.join(names)}.")
-    return Panel(title, axis, (names[0], scores[0]), dict(zip(names[1:], scores[1:], strict=True)))
+    size = statistics[0].meta.group_size
+    rows = "images" if size == 1 else f"groups of {size}"
+    return Panel(title, axis, (names[0], scores[0]), dict(zip(names[1:], scores[1:], strict=True)), rows)
 
 
 def draw_panel(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int = _BINS) -> None:
     """Draw the histograms of one panel, each set in its colour."""
-    edges, sets = _edges(panel, bins), panel.sets()
+    sets = panel.sets()
+    edges = common_edges(sets, bins)
     for number, (name, scores) in enumerate(sets.items()):
-        percent = 100 * np.histogram(scores, edges)[0] / len(scores)
-        line, label = _LINES[number % len(_LINES)], _label(name, number > 0, scores, edges)
-        axis.stairs(percent, edges, color=colours[name], linestyle=line, label=label)
+        counts = counted(scores, edges)
+        line, label = LINES[number % len(LINES)], _label(name, number > 0, counts)
+        axis.stairs(counts.percent, edges, color=colours[name], linestyle=line, label=label)
         if number == 0:
-            axis.stairs(percent, edges, fill=True, color=colours[name], alpha=0.3)
+            axis.stairs(counts.percent, edges, fill=True, color=colours[name], alpha=0.3)
     room_for_legend = 1.05 + 0.13 * len(sets)
     axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
     axis.set_title(_title(panel))
     axis.set_xlabel("\n".join([*textwrap.wrap(panel.axis, 50), "more anomalous \N{RIGHTWARDS ARROW}"]))
-    axis.set_ylabel("images per bin (% of set)")
+    axis.set_ylabel(f"{panel.rows} per bin (% of set)")
     axis.legend(loc="upper right", fontsize=6.5)
 
 
-def _label(name: str, is_out: bool, scores: Scores, edges: Scores) -> str:
+def _label(name: str, is_out: bool, counts: Counts) -> str:
     """Name a set, its role, its size, and how many of its images the axis does not show."""
-    hidden = len(scores) - np.count_nonzero((scores >= edges[0]) & (scores <= edges[-1]))
+    hidden = counts.below + counts.above + counts.nonfinite
     rest = f", {hidden} not shown" if hidden else ""
-    return f"{short_name(name)} ({'out' if is_out else 'in'}), n = {len(scores):,}{rest}"
+    return f"{short_name(name)} ({'out' if is_out else 'in'}), n = {counts.total:,}{rest}"
 
 
 def _title(panel: Panel) -> str:
@@ -206,16 +210,7 @@ def _title(panel: Panel) -> str:
         listed = f"{next(iter(aurocs.values())):.3f}"
     else:
         listed = ", ".join(f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
-    return "\n".join([panel.title, *textwrap.wrap(f"AUROC {listed}", 50)])
-
-
-def _edges(panel: Panel, bins: int) -> Scores:
-    """Return common bins from the lowest to the highest of what each set needs to show."""
-    finite = [scores[np.isfinite(scores)] for scores in panel.sets().values()]
-    low = min(float(np.quantile(scores, _SHOWN[0])) for scores in finite)
-    high = max(float(np.quantile(scores, _SHOWN[1])) for scores in finite)
-    margin = 0.02 * (high - low) or 0.5
-    return np.linspace(low - margin, high + margin, bins + 1)
+    return "\n".join(line for text in (panel.title, f"AUROC {listed}") for line in textwrap.wrap(text, 50))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def _named(scale: str, image_shape: tuple[int, int, int]) -> str:
 
 
 def _together(group_size: int) -> str:
-    return "" if group_size == 1 else f", groups of {group_size} images"
+    return "" if group_size == 1 else f", groups of {group_size}"
 
 
 def make_figure(shares: Shares) -> Figure:
@@ -122,14 +123,15 @@ def _draw_differences(axis: Axes, shares: Shares, colours: Mapping[str, str]) ->
     ticks = [name.replace("Scale ", "").replace(" (", "\n(") for name in shares.sizes.values()]
     axis.set_xticks(range(len(scales)), [*ticks, "all"])
     axis.margins(y=0.2)
-    axis.set_title(f"Difference to {short_name(own)}, n = {inside[TOTAL].n:,}{_left_out(shares, own)}")
+    title = f"Difference to {short_name(own)}, n = {inside[TOTAL].n:,}{_left_out(shares, own)}"
+    axis.set_title("\n".join(textwrap.wrap(title + _together(shares.group_size), 46)))
     axis.set_ylabel("mean share, out minus in\n(nats per image; % of all)")
     axis.set_xlabel("scale; above 0 where it finds\nout-of-distribution images more likely")
     axis.legend(loc="best", fontsize=6.5)
 
 
 def _percent(part: float) -> str:
-    return f"{100 * part:.0f} %" if math.isfinite(part) else ""
+    return f"{100 * part:.0f} %".replace("-", "\N{MINUS SIGN}") if math.isfinite(part) else ""
 
 
 def _rows_of(shares: Shares, place: int) -> dict[str, ScaleShare]:

@@ -36,7 +36,9 @@ def test_each_scale_has_a_panel_that_says_what_it_is() -> None:
     assert coarsest.get_title().startswith("Scale 1 (2x2), model: run")
     assert finest.get_xlabel().startswith("minus the share of log p(x), bits per dimension")
     groups = [likelihood(IN, group_size=5), likelihood(OUT, group_size=5)]
-    assert "groups of 5 images" in make_figure(shares_of(groups)).axes[0].get_title()
+    first = make_figure(shares_of(groups)).axes[0]
+    assert "groups of 5" in first.get_title()
+    assert first.get_ylabel() == "groups of 5 per bin (% of set)"
 
 
 @pytest.mark.parametrize("group_size", [1, 5])
