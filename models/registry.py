@@ -17,14 +17,17 @@ from invglow.settings import settings_from
 from invglow.written_settings import read_settings
 from models.base import GenerativeModel
 
-__all__ = ["FAMILIES", "Family", "evaluation_settings", "family", "load_model", "with_classes"]
+__all__ = ["FAMILIES", "Family", "evaluation_settings", "family", "load_model", "prepare", "with_classes"]
 
 # Name of a family -> module with the functions of `Family`.
 FAMILIES = {name: f"models.{name}.family" for name in ("glow", "vae", "pixelcnn", "diffusion")}
 
 
 class Family(Protocol):
-    """What the module of a family offers.
+    """What the module of a family offers: this, and where it needs them the functions below.
+
+    - `prepare(model, images)`: set up a fresh model from a first batch of images (see `prepare`)
+    - `condition(model, classes)`: copy a model so that it has a density for each class (see `with_classes`)
 
     Attributes:
         CONFIG: dataclass of the settings, with `to_json`; `image_shape` among its fields.
@@ -40,9 +43,6 @@ class Family(Protocol):
         Raises:
             ValueError: a setting is unknown, missing or wrong.
         """
-
-    def prepare(self, model: GenerativeModel, images: Tensor) -> None:
-        """Set up a fresh model from a first batch of images, where the family needs it."""
 
 
 def family(name: str) -> Family:
@@ -97,6 +97,13 @@ def evaluation_settings(run: Path, written: Sequence[str]) -> dict[str, Any]:
     found = dict(sorted(read_settings(kind, written).items()))
     settings_from(kind, {**spec["settings"], **found})
     return found
+
+
+def prepare(family_name: str, model: GenerativeModel, images: Tensor) -> None:
+    """Set up a fresh model from a first batch of images, (B, C, H, W), where its family does so."""
+    function = getattr(family(family_name), "prepare", None)
+    if function is not None:
+        function(model, images)
 
 
 def with_classes(family_name: str, model: GenerativeModel, classes: int) -> GenerativeModel:

@@ -23,7 +23,7 @@ from invglow.training.likelihood_model import ClassConditionalModel
 from invglow.training.objective import MaximumLikelihood, Objective
 from models.base import GenerativeModel
 from models.objectives import LabelPlan, OutlierPlan, objective_of
-from models.registry import family, load_model, with_classes
+from models.registry import family, load_model, prepare, with_classes
 
 # Settings that change neither the weights nor where they are.
 HARMLESS = ("evaluate_every", "checkpoint_every", "max_nonfinite")
@@ -292,4 +292,4 @@ def _batches_of(images: ImageSet, training: TrainingConfig, *stream: int) -> Tra
 
 def _prepare(model: GenerativeModel, family_name: str, plan: RunPlan, device: torch.device) -> None:
     images = TrainingBatches(plan.images, plan.training.initialization_images, plan.training.seed)(0)
-    family(family_name).prepare(model, images.to(device))
+    prepare(family_name, model, images.to(device))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from invglow.settings import settings_from
-from models.base import GenerativeModel
 from models.diffusion.config import DiffusionConfig
 from models.diffusion.model import Diffusion
 
-__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build"]
 
 CONFIG = DiffusionConfig
 EVALUATION_SETTINGS = ("evaluation", "terms", "timestep", "noise_samples", "noise_seed")
@@ -21,7 +18,3 @@ EVALUATION_SETTINGS = ("evaluation", "terms", "timestep", "noise_samples", "nois
 def build(settings: Mapping[str, Any]) -> Diffusion:
     """Build a fresh diffusion model from the fields of `DiffusionConfig`."""
     return Diffusion(settings_from(DiffusionConfig, settings))
-
-
-def prepare(model: GenerativeModel, images: Tensor) -> None:
-    """Do nothing: a fresh diffusion model needs no data."""

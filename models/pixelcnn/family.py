@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from invglow.settings import settings_from
-from models.base import GenerativeModel
 from models.pixelcnn.config import PixelCNNConfig
 from models.pixelcnn.model import PixelCNN
 
-__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build"]
 
 CONFIG = PixelCNNConfig
 EVALUATION_SETTINGS: tuple[str, ...] = ()
@@ -21,7 +18,3 @@ EVALUATION_SETTINGS: tuple[str, ...] = ()
 def build(settings: Mapping[str, Any]) -> PixelCNN:
     """Build a fresh PixelCNN from the fields of `PixelCNNConfig`."""
     return PixelCNN(settings_from(PixelCNNConfig, settings))
-
-
-def prepare(model: GenerativeModel, images: Tensor) -> None:
-    """Do nothing: a fresh PixelCNN needs no data."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from invglow.settings import settings_from
-from models.base import GenerativeModel
 from models.vae.config import VAEConfig
 from models.vae.model import VAE
 
-__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build", "prepare"]
+__all__ = ["CONFIG", "EVALUATION_SETTINGS", "build"]
 
 CONFIG = VAEConfig
 EVALUATION_SETTINGS = ("samples", "importance_weighted", "noise_seed")
@@ -21,7 +18,3 @@ EVALUATION_SETTINGS = ("samples", "importance_weighted", "noise_seed")
 def build(settings: Mapping[str, Any]) -> VAE:
     """Build a fresh VAE from the fields of `VAEConfig`."""
     return VAE(settings_from(VAEConfig, settings))
-
-
-def prepare(model: GenerativeModel, images: Tensor) -> None:
-    """Do nothing: a fresh VAE needs no data."""

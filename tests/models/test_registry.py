@@ -15,7 +15,7 @@ import torch
 
 from invglow.checkpoints import load_weights, read_config, write_config
 from models.glow import Glow
-from models.registry import FAMILIES, evaluation_settings, family, load_model
+from models.registry import FAMILIES, evaluation_settings, family, load_model, prepare
 from tests.models.toys import CPU, TINY, train
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def test_every_family_builds_and_prepares_models(name: str) -> None:
     require(name)
     model = family(name).build(SETTINGS[name])
     images = torch.rand(8, 1, 8, 8, generator=torch.Generator().manual_seed(0)) - 0.5
-    family(name).prepare(model, images)
+    prepare(name, model, images)
     assert model.image_shape == (1, 8, 8)
     assert model.log_prob(images).isfinite().all()
 
