@@ -95,14 +95,18 @@ def hsv_shifts(shifts: Mapping[str, ArrayLike]) -> list[HsvShift]:
             f"Shifts need at least one set and an image in each, got {', '.join(arrays) or 'none'}."
         )
     first = next(iter(arrays.values()))
-    return [
-        HsvShift(
-            name,
-            len(array),
-            float(array.mean()),
-            float(array.std()),
-            *(float(value) for value in np.quantile(array, (0.25, 0.5, 0.75))),
-            auroc=math.nan if array is first else auroc(first, array),
-        )
-        for name, array in arrays.items()
-    ]
+    return [_shift(name, array, first) for name, array in arrays.items()]
+
+
+def _shift(name: str, array: NDArray[np.float64], first: NDArray[np.float64]) -> HsvShift:
+    low, middle, high = (float(value) for value in np.quantile(array, (0.25, 0.5, 0.75)))
+    return HsvShift(
+        dataset=name,
+        images=len(array),
+        mean=float(array.mean()),
+        std=float(array.std()),
+        lower_quartile=low,
+        median=middle,
+        upper_quartile=high,
+        auroc=math.nan if array is first else auroc(first, array),
+    )

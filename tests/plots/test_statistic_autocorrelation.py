@@ -73,7 +73,7 @@ def test_a_panel_for_each_model_and_a_line_and_a_band_for_each_set() -> None:
     for axis, count in zip(figure.axes, (2, 1), strict=True):
         assert len(axis.collections) == count
         assert len(axis.lines) == count + 1  # and zero
-        np.testing.assert_allclose(axis.lines[0].get_ydata(), sets[0].quartiles()[1])
+        np.testing.assert_allclose(np.asarray(axis.lines[0].get_ydata(), float), sets[0].quartiles()[1])
         assert "log f" in axis.get_ylabel()
         assert "parameter tensors" in axis.get_xlabel()
         assert "6 layers, group size 1" in axis.get_title()

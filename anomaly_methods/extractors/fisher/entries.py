@@ -35,6 +35,7 @@ __all__ = [
     "load_or_collect",
 ]
 
+
 def choose_tensors(names: Collection[str], wanted: Sequence[str] | int, seed: int = 0) -> list[str]:
     """Return the tensors to look at, in the order of the model.
 
@@ -193,9 +194,9 @@ def _trainable_alone(model: nn.Module, names: Collection[str]) -> Iterator[None]
     """Let only some tensors require a gradient for a while: the others then cost nothing."""
     others = [parameter for name, parameter in trainable_parameters(model).items() if name not in names]
     for parameter in others:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     try:
         yield
     finally:
         for parameter in others:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad = True

@@ -124,7 +124,7 @@ def test_a_file_is_kept_found_again_and_never_taken_for_another(tmp_path: Path) 
 
 def test_only_the_chosen_tensors_are_differentiated_and_all_can_be_trained_afterwards() -> None:
     model = LinearGaussian(2)
-    model.layer.bias.requires_grad_(requires_grad=False)
+    model.layer.bias.requires_grad = False
     GradientEntries(model, FixedImages(images(3, model.image_shape)), {"layer.weight": np.array([1])})(
         range(3)
     )
