@@ -153,7 +153,8 @@ class Diffusion(GenerativeModel):
         images = temperature * standard_noise(shape, like, generator)
         for step in range(self.config.timesteps, 0, -1):
             t = torch.full((n,), step, device=like.device)
-            images = self.schedule.mean(images, self.network(images, t), t)
+            # Errors of the network would add up to images far out of range.
+            images = self.schedule.mean_within_range(images, self.network(images, t), t)
             if step > 1:
                 std = self.schedule.reverse_variance(t[0]).sqrt().to(images)
                 images = images + temperature * std * standard_noise(shape, like, generator)

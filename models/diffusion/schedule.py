@@ -81,6 +81,17 @@ class NoiseSchedule(nn.Module):
         beta, signal = _per_image(self.betas[t], noisy), _per_image(self.signal[t], noisy)
         return (noisy - beta / (1 - signal).sqrt() * predicted_noise) / (1 - beta).sqrt()
 
+    def mean_within_range(self, noisy: Tensor, predicted_noise: Tensor, t: Tensor) -> Tensor:
+        """Return the same mean, (B, C, H, W), with the image behind the noise kept within [-1, 1].
+
+        It is the mean of q(x_{t-1}|x_t, x_0) at that image; where nothing leaves the range, it is `mean`.
+        """
+        beta, signal = _per_image(self.betas[t], noisy), _per_image(self.signal[t], noisy)
+        before = _per_image(self.signal[t - 1], noisy)
+        image = ((noisy - (1 - signal).sqrt() * predicted_noise) / signal.sqrt()).clamp(-1, 1)
+        of_image, of_noisy = before.sqrt() * beta, (1 - beta).sqrt() * (1 - before)
+        return (of_image * image + of_noisy * noisy) / (1 - signal)
+
 
 def _per_image(values: Tensor, like: Tensor) -> Tensor:
     return values.to(like)[:, None, None, None]

@@ -180,6 +180,21 @@ def test_samples_of_the_gaussian_model_are_gaussian() -> None:
     assert abs(float(x.mean())) < 0.01
 
 
+def test_the_mean_of_a_reverse_step_is_kept_within_range_where_it_would_leave_it() -> None:
+    schedule = _gaussian().schedule
+    t = torch.tensor([1, 50, 200])
+    images, noise = _gaussian_images(3) * 2, torch.randn(3, 1, 4, 4, dtype=torch.float64)
+    noisy = schedule.noisy(images, noise, t)
+    mean, kept = schedule.mean(noisy, noise, t), schedule.mean_within_range(noisy, noise, t)
+    torch.testing.assert_close(kept, mean)
+    far = schedule.noisy(torch.full_like(images, 9.0), noise, t)
+    signal = schedule.signal[t][:, None, None, None]
+    noise_around_white = (far - signal.sqrt()) / (1 - signal).sqrt()
+    torch.testing.assert_close(
+        schedule.mean_within_range(far, noise, t), schedule.mean(far, noise_around_white, t)
+    )
+
+
 def test_samples_are_reproducible() -> None:
     model = _tiny(timesteps=5, timestep=1, terms=2)
     draws = [model.sample(2, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
