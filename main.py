@@ -6,13 +6,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from commands import analyse, demo, detect, evaluate, import_, preset, report, sample, statistics, train
+from commands import (
+    analyse,
+    demo,
+    describe,
+    detect,
+    evaluate,
+    import_,
+    preset,
+    report,
+    sample,
+    statistics,
+    train,
+)
 from commands.exit_code import exit_code
 from invglow.allocator import keep_freed_memory
 
 __all__ = ["main"]
 
-COMMANDS = (demo, train, statistics, evaluate, report, analyse, detect, sample, import_, preset)
+COMMANDS = (demo, train, statistics, evaluate, report, analyse, detect, sample, describe, import_, preset)
 EPILOG = """\
 Without a command, `demo` runs: the whole hierarchy on data that comes with the library.
 Each command teaches its options: python main.py COMMAND --help

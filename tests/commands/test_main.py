@@ -16,7 +16,18 @@ from tests.commands.calls import Call
 
 ROOT = Path(__file__).parents[2]
 SETS = ("--in-distribution", "a", "--out-of-distribution", "b")
-COMMANDS = ("demo", "train", "statistics", "evaluate", "report", "analyse", "detect", "sample", "preset")
+COMMANDS = (
+    "demo",
+    "train",
+    "statistics",
+    "evaluate",
+    "report",
+    "analyse",
+    "detect",
+    "sample",
+    "describe",
+    "preset",
+)
 
 
 class Record:
