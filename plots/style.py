@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,6 +27,7 @@ __all__ = [
     "save_table",
     "short_name",
     "style",
+    "titled_legend",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white, and five dark or
@@ -146,6 +149,20 @@ def panel_letters(axes: Sequence[Axes]) -> None:
     """Write a, b, c, ... at the upper left of the panels, so that a text can name them."""
     for letter, axis in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         axis.set_title(letter, loc="left", fontweight="bold")
+
+
+def titled_legend(figure: Figure, handles: Sequence[Artist], title: str) -> None:
+    """Write a title, wrapped, and explain the marks above all panels, where that hides nothing."""
+    width = figure.get_figwidth()
+    lines = [textwrap.fill(line, int(20 * width)) for line in title.splitlines()]
+    legend = figure.legend(
+        handles=list(handles),
+        loc="outside upper center",
+        ncols=min(len(handles), 1 if width < 4 else 3),
+        title="\n".join(lines),
+        title_fontsize=8,
+    )
+    legend.get_title().set_multialignment("center")
 
 
 def short_name(name: str) -> str:

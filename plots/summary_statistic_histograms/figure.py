@@ -7,7 +7,6 @@ images of other sets lie elsewhere. Shown as well: log-likelihoods, in total and
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from plots.histogram import LINES, common_edges, counted, draw_normal, draw_sets, normal_of
 from plots.output import save_pages
 from plots.paper_command import paper_parser, request_of
-from plots.style import colours_of, new_figure, short_name, style
+from plots.style import colours_of, new_figure, short_name, style, titled_legend
 from plots.summary_statistic_histograms.features import (
     FeaturePanel,
     feature_panels,
@@ -40,6 +39,7 @@ __all__ = [
     "pages_of",
     "table",
     "title_of",
+    "two_lines",
 ]
 
 EXAMPLE = (
@@ -159,14 +159,7 @@ def legend_of(
     if fitted:
         label = "normal fitted to (in)" if len(inside) == 1 else "normal fitted to the filled set"
         handles.append(Line2D([], [], color="#333333", linewidth=0.9, linestyle=(0, (4, 2)), label=label))
-    columns = 3 if figure.get_figwidth() > 5 else 2
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(columns, len(handles)),
-        title="\n".join(textwrap.wrap(title, int(20 * figure.get_figwidth()))),
-        title_fontsize=8,
-    )
+    titled_legend(figure, handles, title)
 
 
 def _sizes(panels: Sequence[FeaturePanel], name: str) -> str:
@@ -189,7 +182,7 @@ def _draw(
     if look.fitted and normal is not None:
         draw_normal(axis, normal, edges)
     axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
-    axis.set_title("\n".join(filter(None, [_two_lines(panel.name), panel.note])), fontsize=7 if large else 5)
+    axis.set_title("\n".join(filter(None, [two_lines(panel.name), panel.note])), fontsize=7 if large else 5)
     if not large:
         axis.tick_params(labelsize=5, pad=1, length=2)
         axis.locator_params(nbins=4)
@@ -205,7 +198,7 @@ def _label(figure: Figure, axes: Sequence[Axes], panels: Sequence[FeaturePanel])
             axis.set_title(f"model {panel.model}\n{axis.get_title()}", fontsize=7)
 
 
-def _two_lines(name: str) -> str:
+def two_lines(name: str) -> str:
     """Return a tensor's name, broken at the dot nearest to its middle if it is long."""
     dots = [place for place in range(len(name) - 1) if name[place] == "." and not name[place + 1].isdigit()]
     if len(name) <= 30 or not dots:

@@ -1,0 +1,80 @@
+"""Histograms of the log squared gradient norms of two parameter tensors, and both against each other.
+
+Figure of the second paper (Dauncey et al., 2024): a row for each model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from plots.command import run_command
+from plots.histogram import common_edges, draw_normal, draw_sets, normal_of
+from plots.output import save_with_numbers
+from plots.paper_command import paper_parser, request_of
+from plots.style import colours_of, new_figure, style
+from plots.summary_statistic_histograms.features import FeaturePanel, quantity, rows_text
+from plots.summary_statistic_histograms.figure import legend_of, title_of, two_lines
+from plots.summary_statistic_histograms.scatter import (
+    HEADER,
+    PanelPair,
+    add_scatter,
+    draw_scatter,
+    pairs_of,
+    table,
+)
+
+__all__ = ["main", "make_figure"]
+
+EXAMPLE = (
+    "glow cifar10 --id_datasets cifar10 --datasets cifar10 svhn "
+    "--anomaly_detection gradients_L2_norms_gaussian --batch_size 5 --fitted_distribution"
+)
+
+_BINS = 40
+
+
+def make_figure(pairs: Sequence[PanelPair], *, fitted: bool = False, seed: int = 0) -> Figure:
+    """Draw a row for each model: two histograms and the scatter."""
+    panels = [panel for pair in pairs for panel in pair]
+    colours = colours_of(list(dict.fromkeys(name for panel in panels for name in panel.sets)))
+    with style():
+        figure, axes = new_figure(3, len(pairs), panel_width=2.4, panel_height=2.4)
+        for row, pair in enumerate(pairs):
+            first, second, scatter = axes[3 * row : 3 * row + 3]
+            for axis, panel in zip((first, second), pair, strict=True):
+                _draw_histogram(axis, panel, colours, fitted=fitted)
+            first.set_ylabel(f"model {pair[0].model}\n{rows_text(pair[0].meta).split(' ')[0]} per bin (%)")
+            draw_scatter(scatter, pair, colours, fitted=fitted, seed=seed)
+            scatter.set_xlabel(two_lines(pair[0].name), fontsize=6)
+            scatter.set_ylabel(two_lines(pair[1].name), fontsize=6)
+        figure.supxlabel(quantity(panels[0].meta), fontsize=8)
+        legend_of(figure, panels, colours, title_of(panels), fitted=fitted)
+    return figure
+
+
+def _draw_histogram(axis: Axes, panel: FeaturePanel, colours: Mapping[str, str], *, fitted: bool) -> None:
+    edges = common_edges(panel.sets, _BINS)
+    draw_sets(axis, panel.sets, edges, colours)
+    normal = normal_of(panel.sets[panel.in_distribution])
+    if fitted and normal is not None:
+        draw_normal(axis, normal, edges)
+    axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
+    axis.set_title(two_lines(panel.name), fontsize=6)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw the histograms and the scatter of two statistics under every model."""
+    parser = paper_parser("plots.summary_statistic_histograms.with_scatter", __doc__, EXAMPLE)
+    add_scatter(parser)
+    request = request_of(parser.parse_args(arguments), "with_scatter")
+    request.require()
+    pairs = pairs_of(request)
+    figure = make_figure(pairs, fitted=request.options.fitted_distribution, seed=request.seed)
+    save_with_numbers(figure, request.output, HEADER, table(pairs, request.seed))
+
+
+if __name__ == "__main__":
+    run_command(main)
