@@ -16,7 +16,8 @@ __all__ = ["add_parser", "save_samples"]
 
 EXAMPLE = """\
   python main.py sample --run runs/cifar10 --n 64 --temperature 0.7 --output samples.png
-  python main.py sample --run runs/cifar10 --n 1000 --array samples.npz     # then --data array:samples.npz"""
+  python main.py sample --run runs/cifar10 --n 1000 --array samples.npz
+  python main.py statistics --run runs/cifar10 --data array:samples.npz"""
 
 
 def add_parser(subparsers: Any) -> None:
