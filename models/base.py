@@ -16,10 +16,15 @@ __all__ = [
     "Estimate",
     "GenerativeModel",
     "InvertibleModel",
+    "MissingPackageError",
     "MultiScaleModel",
 ]
 
 Bound = Literal["exact", "elbo", "surrogate"]
+
+
+class MissingPackageError(ValueError):
+    """A family needs a package that is not installed; the sentence says which extra to install."""
 
 
 class Estimate(NamedTuple):

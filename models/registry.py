@@ -15,7 +15,7 @@ from invglow.reading import load_tensors
 from invglow.sections import OBJECT, TEXT, read_section
 from invglow.settings import settings_from
 from invglow.written_settings import read_settings
-from models.base import GenerativeModel
+from models.base import GenerativeModel, MissingPackageError
 
 __all__ = ["FAMILIES", "Family", "evaluation_settings", "family", "load_model", "prepare", "with_classes"]
 
@@ -124,5 +124,7 @@ def _model_of(run: Path, evaluation: Mapping[str, Any]) -> GenerativeModel:
     spec = read_section(run, "model", family=TEXT, settings=OBJECT)
     try:
         return family(spec["family"]).build({**spec["settings"], **evaluation})
+    except MissingPackageError:
+        raise
     except ValueError as error:
         raise ValueError(f'{run / CONFIG} describes no model in "model": {error}') from error

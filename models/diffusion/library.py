@@ -6,6 +6,8 @@ import importlib
 import warnings
 from typing import Any
 
+from models.base import MissingPackageError
+
 __all__ = ["from_diffusers"]
 
 
@@ -13,14 +15,14 @@ def from_diffusers(name: str) -> Any:
     """Return what `diffusers` calls `name`.
 
     Raises:
-        ValueError: `diffusers` is not installed.
+        MissingPackageError: `diffusers` is not installed.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what other libraries warn of when they are imported is not ours
             return getattr(importlib.import_module("diffusers"), name)
     except ModuleNotFoundError as error:
-        raise ValueError(
+        raise MissingPackageError(
             f"Diffusion models need the package diffusers, which is not installed ({error}): "
             "pip install 'invglow[diffusion]'."
         ) from error

@@ -26,7 +26,7 @@ def build_unet(config: DiffusionConfig) -> nn.Module:
     """Build a U-Net with fresh random weights from torch's global generator.
 
     Raises:
-        ValueError: `diffusers` is not installed.
+        MissingPackageError: `diffusers` is not installed.
     """
     channels, height, width = config.image_shape
     plain = len(config.channels) - config.attention

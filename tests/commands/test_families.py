@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,6 +172,24 @@ def test_a_surrogate_has_no_outlier_loss(tmp_path: Path, call: Call) -> None:
         "compare log-likelihoods in nats, but log p of this model is a surrogate (timestep 2 of 6" in sentence
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = images(tmp_path)
+    run, train = tmp_path / "run", ("train", "--data", inside, *SHORT, *options("diffusion"))
+    assert call(*train, "--run", run).code == 0
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    for command in (
+        (*train, "--run", tmp_path / "other"),
+        ("statistics", "--run", run, "--data", outside),
+        ("sample", "--run", run, "--output", tmp_path / "samples.png"),
+    ):
+        sentence = call(*command).refusal()
+        assert sentence.startswith("Diffusion models need the package diffusers, which is not installed")
+        assert sentence.endswith("pip install 'invglow[diffusion]'.")
+    assert not (tmp_path / "other").exists()
 
 
 def test_only_what_is_a_likelihood_is_called_bits_per_dimension(tmp_path: Path, call: Call) -> None:

@@ -31,7 +31,7 @@ def reference_squared_norms(
         {parameter name: (B // group_size,)}, float64.
 
     Raises:
-        ValueError: the batch is no multiple of the group size, or log_prob is not (B,).
+        ValueError: the batch is no multiple of the group size, or log_prob is not (B,) or not differentiable.
     """
     parameters = _chosen(model, names)
     groups = x.tensor_split(group_count(len(x), group_size))
@@ -64,5 +64,10 @@ def _of_one_group(model: GenerativeModel, group: Tensor, parameters: dict[str, T
     with torch.enable_grad():
         log_prob = model.log_prob(group)
         require_shape(log_prob, (len(group),), "log_prob")
+        if not log_prob.requires_grad:
+            raise ValueError(
+                f"log_prob of {type(model).__name__} is not differentiable by its parameters: let it neither "
+                "detach nor leave torch, and evaluate nothing under torch.no_grad."
+            )
         total = log_prob.sum()
         return torch.autograd.grad(total, list(parameters.values()), materialize_grads=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
+from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradients import GradientExtractor
 from anomaly_methods.extractors.run import Extraction, extract
 from anomaly_methods.statistics import Statistics
@@ -86,6 +87,16 @@ def test_a_model_that_mixes_images_is_refused() -> None:
 
     with pytest.raises(ValueError, match="mixes images or is random"):
         GradientExtractor()(Mixing(nn.Conv2d(2, 1, 1)).double(), X)
+
+
+def test_a_model_that_is_not_differentiable_is_refused() -> None:
+    class Detached(NetModel):
+        def log_prob(self, x: Tensor) -> Tensor:
+            return super().log_prob(x).detach()
+
+    for compute in (GradientExtractor(), reference_squared_norms, tensors_to_leave_apart):
+        with pytest.raises(ValueError, match="log_prob of Detached is not differentiable by its parameters"):
+            compute(Detached(nn.Conv2d(2, 1, 1)).double(), X)
 
 
 @pytest.mark.parametrize("shape", [(4, 1), (), (3,)])
