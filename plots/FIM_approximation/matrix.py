@@ -27,6 +27,7 @@ class FisherMatrix:
         names: of the entries, (A,): `tensor[place]`.
         tensors: the tensor of each entry, (A,), those of one tensor side by side.
         model: name of the model.
+        bound: what stands for log p: "exact", "elbo" or "surrogate".
         nonfinite: samples left out, since a gradient is NaN or infinite.
         silent: entries left out, since their gradient is zero for every sample.
     """
@@ -35,6 +36,7 @@ class FisherMatrix:
     names: Sequence[str]
     tensors: Sequence[str]
     model: str
+    bound: str = "exact"
     nonfinite: int = 0
     silent: int = 0
 
@@ -90,7 +92,8 @@ class FisherMatrix:
         ]
         counts = f"{len(self.gradients):,} samples of the model, {len(self.tensor_names)} tensors"
         parts = [counts, f"{len(self.names)} entries", *filter(None, left_out)]
-        return f"model: {short_name(self.model)}, group size 1\n{', '.join(parts)}"
+        bound = "" if self.bound == "exact" else f" (log p: {self.bound})"
+        return f"model: {short_name(self.model)}{bound}, group size 1\n{', '.join(parts)}"
 
 
 def fisher_matrix(statistics: Statistics) -> FisherMatrix:
@@ -119,6 +122,7 @@ def fisher_matrix(statistics: Statistics) -> FisherMatrix:
         names,
         [name.rpartition("[")[0] for name in names],
         meta.model,
+        meta.bound,
         int(np.count_nonzero(~rows)),
         int(np.count_nonzero(~heard)),
     )

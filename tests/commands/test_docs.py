@@ -15,7 +15,7 @@ import torch
 import benchmarks.false_positive_rates
 import benchmarks.gradient_scores
 import main
-from anomaly_methods import cache_statistics
+from anomaly_methods import cache_statistics, fisher_matrix
 from tests.commands.calls import Call
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = {
     ("python", "main.py"): main.main,
     ("python", "-m", "anomaly_methods.cache_statistics"): cache_statistics.main,
+    ("python", "-m", "anomaly_methods.fisher_matrix"): fisher_matrix.main,
     ("python", "-m", "benchmarks.gradient_scores"): benchmarks.gradient_scores.main,
     ("python", "-m", "benchmarks.false_positive_rates"): benchmarks.false_positive_rates.main,
 }
@@ -47,6 +48,7 @@ def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for command in main.COMMANDS:
         monkeypatch.setattr(command, "run", take)
     monkeypatch.setattr(cache_statistics, "cache", take)
+    monkeypatch.setattr(fisher_matrix, "keep_fisher_matrix", take)
     monkeypatch.setattr(benchmarks.gradient_scores, "_run", take)
     monkeypatch.setattr(benchmarks.false_positive_rates, "_run", take)
     tried = 0

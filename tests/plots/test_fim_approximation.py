@@ -61,6 +61,7 @@ def test_entries_without_any_gradient_and_broken_samples_are_left_out_and_counte
     assert (broken.nonfinite, broken.silent) == (2, 1)
     assert len(broken.gradients) == 398
     assert np.isfinite(broken.normalised).all()
+    assert "model: specific, group size 1" in broken.summary()
     assert "2 samples left out (not finite), 1 entries left out (gradient always 0)" in broken.summary()
 
 
@@ -70,6 +71,10 @@ def test_a_matrix_as_the_paper_approximates_it_is_scaled_to_the_identity() -> No
     columns["b[0]"] = np.array([2.0, -2.0, -2.0, 2.0])  # orthogonal to both
     identity = fisher_matrix(make_statistics(columns, kind="fisher_matrix"))
     np.testing.assert_allclose(identity.scaled, np.eye(3), atol=1e-12)
+
+
+def test_a_bound_is_named() -> None:
+    assert "model: specific (log p: elbo), group size 1" in fisher_matrix(statistics(bound="elbo")).summary()
 
 
 def test_shuffling_leaves_nothing_but_chance(found: FisherMatrix) -> None:
