@@ -58,8 +58,8 @@ def make_figure(scored: Sequence[ScoredSets]) -> Figure:
             _draw(axis, title, curves)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        title = [textwrap.fill(line, int(20 * figure.get_figwidth())) for line in _title(scored)]
-        figure.suptitle("\n".join(title), fontsize=8)
+        lines = [textwrap.fill(line, int(20 * figure.get_figwidth())) for line in _title(scored)]
+        figure.suptitle("\n".join(lines), fontsize=8)
     return figure
 
 
@@ -75,7 +75,7 @@ def table(scored: Sequence[ScoredSets]) -> Iterator[tuple[object, ...]]:
 def _panels(scored: Sequence[ScoredSets]) -> dict[str, list[_Curve]]:
     """Return {title: curves}."""
     methods = list(dict.fromkeys(item.method for item in scored))
-    sets = colours_of(list(dict.fromkeys(name for item in scored for name in item.sets)))
+    sets = colours_of([name for item in scored for name in item.sets])
     colours = dict(zip(methods, list(COLOURS.values()) * (1 + len(methods) // len(COLOURS)), strict=False))
     panels: dict[str, list[_Curve]] = {}
     for item in scored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ __all__ = ["LINES", "Counts", "Normal", "common_edges", "counted", "draw_normal"
 
 Values = NDArray[np.float64]
 
-LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 """Line styles that tell sets apart beside their colours, the in-distribution one first."""
 
 _SHOWN = (0.002, 0.998)  # each set's range that an axis shows in any case
@@ -50,19 +51,19 @@ class Normal:
 def common_edges(sets: Mapping[str, Values], bins: int) -> Values:
     """Return the edges (bins + 1,) of common bins, which show of each set what it needs to show.
 
-    Each set needs all but the outermost 0.2 % at either end. Equal values get one unit of room.
+    Each set needs all but the outermost 0.2 % at either end of its finite values; equal ones get half a unit of
+    room on both sides.
 
     Raises:
-        ValueError: a set has no finite value, or there is no bin.
+        ValueError: no set has a finite value, or there is no bin.
     """
     if bins < 1:
         raise ValueError(f"A histogram needs at least one bin, got {bins}.")
-    finite = {name: values[np.isfinite(values)] for name, values in sets.items()}
-    for name, values in finite.items():
-        if not values.size:
-            raise ValueError(f"None of the {len(sets[name])} values of {name!r} is finite: nothing to show.")
-    low = min(float(np.quantile(values, _SHOWN[0])) for values in finite.values())
-    high = max(float(np.quantile(values, _SHOWN[1])) for values in finite.values())
+    finite = [shown for values in sets.values() if (shown := values[np.isfinite(values)]).size]
+    if not finite:
+        raise ValueError(f"No value of {', '.join(map(repr, sets))} is finite: there is nothing to show.")
+    low = min(float(np.quantile(values, _SHOWN[0])) for values in finite)
+    high = max(float(np.quantile(values, _SHOWN[1])) for values in finite)
     room = 0.02 * (high - low) or 0.5
     return np.linspace(low - room, high + room, bins + 1)
 
@@ -71,7 +72,7 @@ def counted(values: Values, edges: Values) -> Counts:
     """Count values in bins, beside them, and those that are NaN or infinite."""
     finite = values[np.isfinite(values)]
     return Counts(
-        inside=np.histogram(finite, edges)[0],
+        inside=np.histogram(finite, edges)[0] if len(edges) > 1 else np.zeros(0, np.int64),
         below=int(np.count_nonzero(finite < edges[0])),
         above=int(np.count_nonzero(finite > edges[-1])),
         nonfinite=len(values) - len(finite),

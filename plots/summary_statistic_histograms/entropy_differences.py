@@ -82,7 +82,7 @@ def make_figure(panels: Sequence[FeaturePanel]) -> Figure:
     """Draw a panel for each model, with a row for each set: entropy, excess, and both together."""
     found = differences(panels)
     shown = [panel for panel in panels if len(panel.sets) > 1]
-    colours, most = colours_of(list(dict.fromkeys(d.name for d in found))), max(len(p.sets) for p in shown)
+    colours, most = colours_of([d.name for d in found]), max(len(p.sets) for p in shown)
     with style():
         figure, axes = new_figure(len(shown), panel_width=3.0, panel_height=1.4 + 0.5 * most)
         for axis, panel in zip(axes, shown, strict=True):

@@ -55,6 +55,11 @@ class FeaturePanel:
         """Name of the in-distribution set."""
         return next(iter(self.sets))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no value is finite, as where a parameter tensor has no gradient."""
+        return not any(np.isfinite(values).any() for values in self.sets.values())
+
 
 def kind_of(method: str) -> str:
     """Return the one kind of statistics that a method, or a name of statistics, stands for.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -68,17 +69,15 @@ class Look:
     shared: bool = False
 
     def edges(self, panel: FeaturePanel, panels: Sequence[FeaturePanel]) -> NDArray[np.float64]:
-        """Return the bins of one of the panels."""
+        """Return the bins of one of the panels, which is not empty."""
         shown = enumerate(panels if self.shared else [panel])
         return common_edges({f"{n} {name}": v for n, one in shown for name, v in one.sets.items()}, self.bins)
 
 
 def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, title: str = "") -> Figure:
     """Draw one histogram per panel on one page: large ones if there are few, else 4 in a row."""
-    chosen, colours = (
-        look or Look(),
-        colours_of(list(dict.fromkeys(n for panel in panels for n in panel.sets))),
-    )
+    chosen = look or Look()
+    colours = colours_of([name for panel in panels for name in panel.sets])
     large = len(panels) <= _LARGE
     columns = min(len(panels), 3 if len(panels) != 4 else 2) if large else _SMALL_COLUMNS
     rows = -(-len(panels) // columns)
@@ -86,7 +85,13 @@ def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, tit
     with style():
         figure, axes = new_figure(columns, rows, panel_width=width, panel_height=height)
         for axis, panel in zip(axes, panels, strict=False):
-            _draw(axis, panel, chosen, chosen.edges(panel, panels), colours, large=large)
+            axis.set_title(
+                "\n".join(filter(None, [two_lines(panel.name), panel.note])), fontsize=7 if large else 5
+            )
+            if panel.is_empty:
+                axis.text(0.5, 0.5, "no finite value", transform=axis.transAxes, ha="center", fontsize=6)
+            else:
+                _draw(axis, panel, chosen, chosen.edges(panel, panels), colours, large=large)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         _label(figure, axes, panels)
@@ -115,19 +120,13 @@ def table(panels: Sequence[FeaturePanel], look: Look | None = None) -> Iterator[
     A row without edges counts values that are NaN or infinite; mean and deviation are of the finite ones.
     """
     for panel in panels:
-        edges = (look or Look()).edges(panel, panels)
+        edges = np.zeros(1) if panel.is_empty else (look or Look()).edges(panel, panels)
         everything = [-np.inf, *map(float, edges), np.inf]
         for name, values in panel.sets.items():
             counts, finite = counted(values, edges), values[np.isfinite(values)]
             role = "in-distribution" if name == panel.in_distribution else "out-of-distribution"
-            start = (
-                panel.model,
-                panel.name,
-                short_name(name),
-                role,
-                float(finite.mean()),
-                float(finite.std()),
-            )
+            moments = (float(finite.mean()), float(finite.std())) if finite.size else ("", "")
+            start = (panel.model, panel.name, short_name(name), role, *moments)
             inside = [counts.below, *map(int, counts.inside), counts.above]
             for left, right, count in zip(everything[:-1], everything[1:], inside, strict=True):
                 yield *start, left, right, count
@@ -153,7 +152,7 @@ def legend_of(
         for place, name in enumerate(panel.sets):
             role = (" (in)" if name in inside else " (out)") if len(inside) == 1 else ""
             label = f"{short_name(name)}{role}, n = {_sizes(panels, name)}"
-            line = LINES[place % len(LINES)] if len(inside) == 1 else "-"
+            line: Any = LINES[place % len(LINES)] if len(inside) == 1 else "-"
             entries.setdefault(name, Line2D([], [], color=colours[name], linestyle=line, label=label))
     handles = list(entries.values())
     if fitted:
@@ -182,7 +181,6 @@ def _draw(
     if look.fitted and normal is not None:
         draw_normal(axis, normal, edges)
     axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
-    axis.set_title("\n".join(filter(None, [two_lines(panel.name), panel.note])), fontsize=7 if large else 5)
     if not large:
         axis.tick_params(labelsize=5, pad=1, length=2)
         axis.locator_params(nbins=4)

@@ -63,7 +63,8 @@ def draw_scatter(
         finite = points[np.isfinite(points).all(axis=1)]
         inside = np.all([(e[0] <= v) & (v <= e[-1]) for e, v in zip(edges, finite.T, strict=True)], axis=0)
         marker = MARKERS[place % len(MARKERS)]
-        axis.scatter(*finite[inside].T, s=5, color=colours[name], marker=marker, alpha=0.5, linewidths=0)
+        x, y = finite[inside].T
+        axis.scatter(x, y, s=5, color=colours[name], marker=marker, alpha=0.5, linewidths=0)
         nonfinite += len(points) - len(finite)
         hidden += len(finite) - int(inside.sum())
     if fitted:

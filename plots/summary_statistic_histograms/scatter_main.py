@@ -1,7 +1,7 @@
 """The log squared gradient norms of two parameter tensors against each other, one panel per model.
 
-Figure of the second paper (Dauncey et al., 2024), which finds the norms of layers weakly correlated: sets that
-one layer cannot tell apart another one can.
+Figure of the second paper (Dauncey et al., 2024), which finds the norms of layers weakly correlated: sets
+that one layer cannot tell apart another one can.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EXAMPLE = (
 
 def make_figure(pairs: Sequence[PanelPair], *, fitted: bool = False, seed: int = 0) -> Figure:
     """Draw a scatter for each model."""
-    colours = colours_of(list(dict.fromkeys(name for one, _ in pairs for name in one.sets)))
+    colours = colours_of([name for one, _ in pairs for name in one.sets])
     columns = min(len(pairs), 3)
     with style():
         figure, axes = new_figure(columns, -(-len(pairs) // columns), panel_width=3.0, panel_height=3.0)

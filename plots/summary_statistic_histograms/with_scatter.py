@@ -39,7 +39,7 @@ _BINS = 40
 def make_figure(pairs: Sequence[PanelPair], *, fitted: bool = False, seed: int = 0) -> Figure:
     """Draw a row for each model: two histograms and the scatter."""
     panels = [panel for pair in pairs for panel in pair]
-    colours = colours_of(list(dict.fromkeys(name for panel in panels for name in panel.sets)))
+    colours = colours_of([name for panel in panels for name in panel.sets])
     with style():
         figure, axes = new_figure(3, len(pairs), panel_width=2.4, panel_height=2.4)
         for row, pair in enumerate(pairs):

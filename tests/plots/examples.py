@@ -54,7 +54,7 @@ def keep(statistics: Statistics, run: Path, selection: Selection | None = None) 
 
 
 def _index(rows: int, meta: dict[str, Any]) -> np.ndarray:
-    return np.arange(rows) * meta.get("group_size", 1)
+    return np.arange(rows) * int(meta.get("group_size", 1))
 
 
 def _meta(kind: str, dataset: str, **changes: Any) -> StatisticsMeta:

@@ -27,7 +27,9 @@ def test_one_method_has_a_panel_per_model_and_a_curve_per_set() -> None:
     assert svhn.get_color() == COLOURS["vermilion"]
     assert svhn.get_linestyle() != celeba.get_linestyle()
     for line, area in ((diagonal, 0.5), (svhn, 0.75), (celeba, 1.0)):
-        assert np.trapezoid(line.get_ydata(), line.get_xdata()) / 1e4 == pytest.approx(area)
+        assert np.trapezoid(
+            np.asarray(line.get_ydata()), np.asarray(line.get_xdata())
+        ) / 1e4 == pytest.approx(area)
     assert "flagged (%)" in first.get_xlabel()
     title = figure.get_suptitle().replace("\n", " ")
     assert title.startswith("models a, b: typicality 10 to 21 groups of 5 images of each set (test)")

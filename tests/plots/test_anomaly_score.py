@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from plots import likelihood_histogram_comparison
 from plots.summary_statistic_histograms.anomaly_score import make_figure
+from plots.summary_statistic_histograms.features import FeaturePanel
+from plots.summary_statistic_histograms.figure import Look
 from tests.plots.examples import keep, likelihood, make_run
 from tests.plots.scored import scored
 
@@ -51,13 +55,14 @@ def test_likelihoods_under_several_models_share_an_axis(
             keep(likelihood(spec, bits=one, model=name, group_size=group_size), run)
     words = ["glow", "a", "b", "--id_datasets", "cifar10", "svhn", "--datasets", "svhn", "cifar10"]
     output = tmp_path / "likelihoods"
-    drawn = []
+    drawn: list[Figure] = []
     original = likelihood_histogram_comparison.make_figure
-    monkeypatch.setattr(
-        likelihood_histogram_comparison,
-        "make_figure",
-        lambda *arguments: drawn.append(original(*arguments)) or drawn[-1],
-    )
+
+    def draw(panels: Sequence[FeaturePanel], look: Look) -> Figure:
+        drawn.append(original(panels, look))
+        return drawn[-1]
+
+    monkeypatch.setattr(likelihood_histogram_comparison, "make_figure", draw)
     likelihood_histogram_comparison.main([*words, "--batch_size", str(group_size), "--output", str(output)])
     first, second = drawn[0].axes
     assert first.get_xlim() == second.get_xlim()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ def test_statistics_of_earlier_weights_are_refused(tmp_path: Path) -> None:
         ({"settings": {"evaluation": {"timestep": 1}}}, "settings"),
     ],
 )
-def test_statistics_computed_otherwise_are_not_compared(changes: dict[str, object], name: str) -> None:
+def test_statistics_computed_otherwise_are_not_compared(changes: dict[str, Any], name: str) -> None:
     require_alike([likelihood("svhn"), likelihood("celeba")])
     with pytest.raises(ValueError, match=rf"but {name} is .*'svhn'.*'celeba'"):
         require_alike([likelihood("svhn"), likelihood("celeba", **changes)])

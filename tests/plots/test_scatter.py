@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_with_scatter_has_a_row_for_each_model() -> None:
 def test_commands(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    module: object,
+    module: Any,
 ) -> None:
     monkeypatch.setenv("INVGLOW_RUNS", str(tmp_path))
     run = make_run(tmp_path / "run")

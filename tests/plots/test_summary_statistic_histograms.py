@@ -147,6 +147,21 @@ def test_zero_gradients_are_counted_not_drawn() -> None:
     assert [row[-1] for row in table([harmed]) if row[-2] == ""] == [3, 0, 0]
 
 
+def test_a_tensor_without_any_gradient_leaves_its_panel_empty() -> None:
+    panel, other = panels(*LAYERS[:2])
+    none = {name: np.full(len(values), -np.inf) for name, values in panel.sets.items()}
+    empty = FeaturePanel(panel.model, panel.name, none, panel.meta)
+    figure = make_figure([empty, other])
+    assert figure.axes[0].texts[0].get_text() == "no finite value"
+    assert shown(figure) == [0, 3]
+    rows = [row for row in table([empty, other]) if row[1] == LAYERS[0]]
+    assert [row[-1] for row in rows if row[-2] == ""] == [40, 40, 40]
+    assert sum(int(str(row[-1])) for row in rows) == 120
+    constant = {name: np.zeros(len(values)) for name, values in panel.sets.items()}
+    (axis,) = make_figure([FeaturePanel("a", "b", constant, panel.meta)], Look(fitted=True)).axes
+    assert (len(axis.lines), axis.get_xlim()) == (0, (-0.5, 0.5))
+
+
 def test_missing_statistics_and_mixed_models_end_in_one_sentence(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
