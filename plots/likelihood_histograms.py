@@ -17,6 +17,7 @@ from anomaly_methods.metrics import auroc, count_nonfinite
 from anomaly_methods.statistics import Statistics
 from plots.bounds import difference_axis, likelihood_axis, scored
 from plots.command import run_command
+from plots.finding import require_alike
 from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
 from plots.histogram import LINES, Counts, common_edges, counted
 from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
@@ -83,18 +84,20 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
         general: the same sets in the same order by the general model.
 
     Raises:
-        ValueError: if statistics of different images are paired, or a row is about more than one image.
+        ValueError: if statistics of different images are paired, a row is about more than one image, sets are
+            of different models, or both models are one.
     """
     bits = [_of_images(statistics) for statistics in specific]
+    require_alike(specific)
     model = short_name(specific[0].meta.model)
     axis = likelihood_axis(specific[0].meta)
     panels = [named_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
     if general:
+        axis = difference_axis(specific[0].meta, general[0].meta)
         ratios = [
             own - _of_images(other) for own, other in zip(bits, _paired(specific, general), strict=True)
         ]
         other_model = short_name(general[0].meta.model)
-        axis = difference_axis(specific[0].meta, general[0].meta)
         title = f"Likelihood ratio, models: {model}, {other_model}"
         panels.append(named_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
     return panels
@@ -162,6 +165,12 @@ def _paired(specific: Sequence[Statistics], general: Sequence[Statistics]) -> Se
                 )
         if not np.array_equal(own.index, other.index):
             raise ValueError(f"The two statistics of {own.meta.dataset!r} are about different images of it.")
+    require_alike(general)
+    first, second = specific[0].meta, general[0].meta
+    if first.checkpoint_sha256 == second.checkpoint_sha256:
+        raise ValueError(
+            f"A ratio needs two models, but {first.model!r} and {second.model!r} have the same weights."
+        )
     return general
 
 

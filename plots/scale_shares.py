@@ -118,16 +118,20 @@ def _draw_differences(axis: Axes, shares: Shares, colours: Mapping[str, str]) ->
         heights = [rows[scale].difference / shares.group_size for scale in scales]
         label = f"{short_name(name)}, n = {rows[TOTAL].n:,}{_left_out(shares, name)}"
         bars = axis.bar(left, heights, width, color=colours[name], label=label)
-        axis.bar_label(bars, [_percent(rows[scale].of_difference) for scale in scales], fontsize=6)
+        parts = [_percent(rows[scale].of_difference) for scale in scales]
+        axis.bar_label(bars, parts, fontsize=6, rotation=90 if len(others) > 1 else 0, padding=1)
     axis.axhline(0, color="black", linewidth=0.6)
     ticks = [name.replace("Scale ", "").replace(" (", "\n(") for name in shares.sizes.values()]
     axis.set_xticks(range(len(scales)), [*ticks, "all"])
-    axis.margins(y=0.2)
+    axis.margins(y=0.2 if len(others) == 1 else 0.35)  # room for the percentages
     title = f"Difference to {short_name(own)}, n = {inside[TOTAL].n:,}{_left_out(shares, own)}"
     axis.set_title("\n".join(textwrap.wrap(title + _together(shares.group_size), 46)))
     axis.set_ylabel("mean share, out minus in\n(nats per image; % of all)")
     axis.set_xlabel("scale; above 0 where it finds\nout-of-distribution images more likely")
-    axis.legend(loc="best", fontsize=6.5)
+    if len(others) == 1:
+        axis.legend(loc="best", fontsize=6.5)
+    else:
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.46), fontsize=6.5, ncols=2)
 
 
 def _percent(part: float) -> str:

@@ -125,6 +125,14 @@ def test_missing_general_statistics_are_refused() -> None:
         likelihood_panels([one, two], [one])
 
 
+def test_sets_of_two_models_and_one_model_twice_are_refused() -> None:
+    one, two = _statistics(IN, bits=[3.0]), _statistics(OUT, bits=[2.0])
+    with pytest.raises(ValueError, match="checkpoint_sha256 is"):
+        likelihood_panels([one, _statistics(OUT, "runs/other", bits=[2.0])])
+    with pytest.raises(ValueError, match=r"needs two models, but .* have the same weights"):
+        likelihood_panels([one, two], [one, two])
+
+
 def test_groups_of_images_are_refused() -> None:
     one, two = _statistics(IN, bits=[3.0]), _statistics(OUT, bits=[2.0])
     grouped = Statistics(two.values, two.index, replace(two.meta, group_size=5))
@@ -209,7 +217,7 @@ def _statistics(dataset: str, model: str = "runs/specific", *, bits: list[float]
     meta = StatisticsMeta(
         kind="likelihood",
         model=model,
-        checkpoint_sha256="0" * 64,
+        checkpoint_sha256=f"sha of {model}",
         bound="exact",
         dataset=dataset,
         dataset_sha256=f"sha of {dataset}",
