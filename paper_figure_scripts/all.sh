@@ -23,9 +23,9 @@ step() { # NAME COMMAND...: carry it out into a log; note how long it took, and 
     if [ "$outcome" = FAILED ]; then tail -n 3 "$LOGS/$name.log" | sed 's/^/         /'; fi
 }
 
-script() { # FILE
+script() { # FILE OPTION...
     case "$1" in
-    *.py) step "$1" "$PYTHON" "$FOLDER/$1" ;;
+    *.py) step "$1" "$PYTHON" "$FOLDER/$1" "${@:2}" --output "$FIGURES/${1%.py}.csv" ;;
     *) step "$1" env RUNS="$RUNS" FIGURES="$FIGURES" SCALE="$SCALE" PYTHON="$PYTHON" bash "$FOLDER/$1" ;;
     esac
 }
@@ -68,8 +68,8 @@ of_other_families() {
         if [ "$family" != glow ]; then step "train_$family" prepare_family "$family"; fi
     done
     script diffusion_ablation_study.sh
-    script MNIST_total_variation.py
-    script rgb_hsv_conversion.py
+    script MNIST_total_variation.py --data "${SMOOTH_SETS[@]}"
+    script rgb_hsv_conversion.py --data "${COLOUR_SETS[@]}"
 }
 
 of_all_families() {

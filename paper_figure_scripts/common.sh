@@ -183,6 +183,12 @@ draw() { # MODULE OPTION...: draw a figure or write a table from kept statistics
     "$PYTHON" -m "$@"
 }
 
+show() { # TABLE: print its Markdown
+    echo
+    cat "$1.md"
+    echo
+}
+
 side_by_side() { # FUNCTION FUNCTION: both at once, each on half of the cores; one after the other if LANES=1
     if [ "$LANES" = 1 ]; then
         "$1"

@@ -11,4 +11,5 @@ for family in "${ALL_FAMILIES[@]}"; do
     draw plots.anomaly_table.compare_methods "${MODELS[@]}" --batch_size 5 \
         --anomaly_detection gradients_L2_norms_gaussian gradients_L2_norms_fishers_method \
         --output "$FIGURES/comparison_to_fisher-$family"
+    show "$FIGURES/comparison_to_fisher-$family"
 done

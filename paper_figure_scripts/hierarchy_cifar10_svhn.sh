@@ -8,16 +8,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PYTHON="${PYTHON:-python}"
 GENERAL="${GENERAL:-tiny}" CIFAR10="${CIFAR10:-cifar10}" SVHN="${SVHN:-svhn}"
-RUN="${RUN:-runs/cifar10-svhn}" # the general model goes to RUN-general
+RUN="${RUN:-runs/cifar10-svhn}" GENERAL_RUN="${GENERAL_RUN:-${RUN:-runs/cifar10-svhn}-general}"
 GENERAL_STEPS="${GENERAL_STEPS:-7000}" SPECIFIC_STEPS="${SPECIFIC_STEPS:-3000}"
 COMMON=(--weight-decay 0 --evaluate-every 1000 --evaluate-limit 500)
 
-"$PYTHON" main.py train --data "$GENERAL" --run "$RUN-general" --steps "$GENERAL_STEPS" --learning-rate 2e-3 \
+"$PYTHON" main.py train --data "$GENERAL" --run "$GENERAL_RUN" --steps "$GENERAL_STEPS" --learning-rate 2e-3 \
     --steps-per-scale 8 --hidden-channels 64 --evaluate-on "$CIFAR10" "${COMMON[@]}"
-"$PYTHON" main.py train --data "$CIFAR10" --run "$RUN" --base "$RUN-general" \
+"$PYTHON" main.py train --data "$CIFAR10" --run "$RUN" --base "$GENERAL_RUN" \
     --steps "$SPECIFIC_STEPS" --learning-rate 1e-3 "${COMMON[@]}"
-for general in "$RUN/general" "$RUN-general"; do # with and without equal training
-    "$PYTHON" main.py evaluate --run "$RUN" --general "$general" --in-distribution "$CIFAR10" \
-        --out-of-distribution "$SVHN" --json "$RUN/against-$(basename "$general").json"
-done
+evaluate() { # GENERAL NAME
+    "$PYTHON" main.py evaluate --run "$RUN" --general "$1" --in-distribution "$CIFAR10" \
+        --out-of-distribution "$SVHN" --json "$RUN/against-$2.json"
+}
+evaluate "$RUN/general" general
+evaluate "$GENERAL_RUN" base # which was not trained on for as long
 "$PYTHON" main.py sample --run "$RUN" --n 64 --temperature 0.8 --output "$RUN/samples.png"

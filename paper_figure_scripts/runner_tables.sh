@@ -14,6 +14,7 @@ for family in "${ALL_FAMILIES[@]}"; do
             --output "$FIGURES/table-$family-groups$group"
         draw plots.anomaly_table.compare_methods "${MODELS[@]}" --batch_size "$group" --anomaly_detection "${methods[@]}" \
             --output "$FIGURES/table-$family-groups$group-compared"
+        show "$FIGURES/table-$family-groups$group-compared"
     done
     models "$family" "$IN"
     draw plots.anomaly_AUROC "${MODELS[@]}" --batch_size 5 --anomaly_detection "${methods[@]}" \

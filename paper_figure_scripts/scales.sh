@@ -7,6 +7,8 @@ small_sets() {
     IMAGE_SETS="${IMAGE_SETS:-demo-fashion-mnist demo-mnist general:photos}"
     TRAIN_SETS="${TRAIN_SETS:-demo-fashion-mnist general:photos}"
     GREY=(--grey)
+    # Of the two calculations that need no model.
+    SMOOTH_SETS=(demo-mnist demo-fashion-mnist) COLOUR_SETS=(general:photos)
     LANES="${LANES:-2}"
 }
 
@@ -15,6 +17,9 @@ colour_sets() {
     GREY=()
 }
 
+# Of the Glows that learn to tell what does not belong, or classes; sets without labels cannot have `labels`.
+read -r -a LOSSES <<<"${OUTLIER_LOSSES:-margin class labels}"
+
 case "$SCALE" in
 small)
     small_sets
@@ -22,18 +27,18 @@ small)
     declare -A LIMITS=([glow]=1000 [vae]=1000 [pixelcnn]=500 [diffusion]=500)
     FISHER_SAMPLES=500 TIMESTEPS="1 5 20 80 160" TIMESTEP=20 DRAWN=25
     learned=(--weight-decay 0 --no-augmentation --grey --evaluate-limit 300)
-    GENERAL_TRAINING=(--steps 1000 --learning-rate 2e-3 --steps-per-scale 4 --hidden-channels 64 "${learned[@]}")
-    SPECIFIC_TRAINING=(--steps 1000 --learning-rate 1.5e-3 --evaluate-every 100 "${learned[@]}")
-    VARIANT_TRAINING=(--steps 300 --learning-rate 1.5e-3 "${learned[@]}")
-    VAE_TRAINING=(--setting latent_dimensions=32 --steps 1500 --learning-rate 3e-3 "${learned[@]}")
-    PIXELCNN_TRAINING=(--setting architecture=plain hidden_channels=24 blocks=4 --steps 600 --batch-size 32
+    GENERAL_TRAINING=(--steps 1000 --learning-rate 2e-3 --steps-per-scale 4 --hidden-channels 32 "${learned[@]}")
+    SPECIFIC_TRAINING=(--steps 1000 --learning-rate 1.5e-3 --evaluate-every 200 "${learned[@]}")
+    VARIANT_TRAINING=(--steps 250 --learning-rate 1.5e-3 "${learned[@]}")
+    VAE_TRAINING=(--setting latent_dimensions=32 --steps 1000 --learning-rate 3e-3 "${learned[@]}")
+    PIXELCNN_TRAINING=(--setting architecture=plain hidden_channels=24 blocks=4 --steps 400 --batch-size 32
         --learning-rate 5e-3 "${learned[@]}")
     DIFFUSION_TRAINING=(--setting "channels=16,32" attention=false timesteps=200 first_beta=5e-4 last_beta=0.1
-        terms=4 noise_samples=1 --steps 600 --batch-size 32 --learning-rate 3e-3 "${learned[@]}" --evaluate-limit 50)
+        terms=4 noise_samples=1 --steps 500 --batch-size 32 --learning-rate 3e-3 "${learned[@]}" --evaluate-limit 50)
     ;;
 test)
     small_sets
-    declare -A LIMITS=([glow]=20 [vae]=20 [pixelcnn]=20 [diffusion]=20)
+    declare -A LIMITS=([glow]=110 [vae]=110 [pixelcnn]=110 [diffusion]=110) # methods fit on ten groups of five
     FISHER_SAMPLES=10 TIMESTEPS="1 5" TIMESTEP=5 DRAWN=4
     learned=(--steps 3 --batch-size 8 --limit 40 --weight-decay 0 --no-augmentation --grey --evaluate-limit 10)
     GENERAL_TRAINING=(--scales 2 --steps-per-scale 1 --hidden-channels 4 "${learned[@]}")
@@ -49,6 +54,7 @@ dev)
     LANES="${LANES:-2}"
     IMAGE_SETS="${IMAGE_SETS:-${CIFAR10:-cifar10} ${SVHN:-svhn}}"
     TRAIN_SETS="${TRAIN_SETS:-${CIFAR10:-cifar10} ${SVHN:-svhn}}"
+    SMOOTH_SETS=(mnist) COLOUR_SETS=("${CIFAR10:-cifar10}" "${SVHN:-svhn}")
     declare -A LIMITS=([glow]=2000 [vae]=2000 [pixelcnn]=1000 [diffusion]=1000)
     FISHER_SAMPLES=1000 TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=36
     # Of the Glows as hierarchy_cifar10_svhn.sh has them, which goes on with these runs.
@@ -68,6 +74,7 @@ paper)
     LANES="${LANES:-1}"
     IMAGE_SETS="${IMAGE_SETS:-cifar10 svhn celeba gtsrb imagenet32}"
     TRAIN_SETS="${TRAIN_SETS:-$IMAGE_SETS}"
+    SMOOTH_SETS=(mnist) COLOUR_SETS=(cifar10 svhn)
     declare -A LIMITS=([glow]=all [vae]=all [pixelcnn]=all [diffusion]=all)
     FISHER_SAMPLES=1000 TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=64
     # Sizes and optimization are the papers', lengths are not at hand and so ours (docs/presets.md).
