@@ -24,8 +24,8 @@ case "$SCALE" in
 small)
     small_sets
     # The costlier the gradients of a family, the fewer images.
-    declare -A LIMITS=([glow]=1000 [vae]=1000 [pixelcnn]=500 [diffusion]=500)
-    FISHER_SAMPLES=500 TIMESTEPS="1 5 20 80 160" TIMESTEP=20 DRAWN=25
+    declare -A LIMITS=([glow]=1000 [vae]=1000 [pixelcnn]=500 [diffusion]=300)
+    FISHER_SAMPLES=500 TIMESTEPS="1 10 40 160" TIMESTEP=10 DRAWN=25
     learned=(--weight-decay 0 --no-augmentation --grey --evaluate-limit 300)
     GENERAL_TRAINING=(--steps 1000 --learning-rate 2e-3 --steps-per-scale 4 --hidden-channels 32 "${learned[@]}")
     SPECIFIC_TRAINING=(--steps 1000 --learning-rate 1.5e-3 --evaluate-every 200 "${learned[@]}")
