@@ -89,7 +89,7 @@ class Evaluated:
         except ValueError as error:
             notes.append(f"No histograms of likelihoods: {error}")
         if scores:
-            notes.insert(0, "The figures are of the saved statistics; these give the AUROCs of the table.")
+            notes.insert(0, "Every figure is of saved statistics that give the AUROC of the table.")
         return EvaluationReport(
             path.name,
             rows,

@@ -22,7 +22,7 @@ from invglow.checkpoints import (
 )
 from models.runs import general_run_of
 from plots.report.content import EvaluationReport, Picture, RunReport, StatisticsReport
-from plots.report.curves import last_bits_per_dim, training_pictures
+from plots.report.curves import last_values, training_pictures
 from plots.report.pictures import saved_picture
 from plots.training_metrics import TrainingMetrics, read_training_metrics
 
@@ -67,7 +67,7 @@ class RunReader:
             step=checkpoint.step if checkpoint else None,
             weights=weights,
             seconds=self._seconds(checkpoint),
-            metrics=last_bits_per_dim(metrics) if metrics else {},
+            metrics=last_values(metrics) if metrics else {},
             evaluations=self._evaluations([*own, *general]),
             evaluate_command=outline(self.named),
             sample_command=shell(

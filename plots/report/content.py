@@ -92,7 +92,7 @@ class RunReport:
         step: training steps done; None where there is no checkpoint to tell.
         weights: SHA-256 of the weights, "" where there are none.
         seconds: time of training, if recorded.
-        metrics: bits per dimension of the last evaluation while training, by set.
+        metrics: how well the model fits, from the last evaluation while training, by name.
         evaluations: tables.
         evaluate_command: what adds a table.
         sample_command: what adds pictures of samples.

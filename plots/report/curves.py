@@ -13,9 +13,9 @@ from plots.style import short_name
 from plots.training_curves import make_figure
 from plots.training_metrics import Curve, TrainingMetrics
 
-__all__ = ["last_bits_per_dim", "training_pictures"]
+__all__ = ["last_values", "training_pictures"]
 
-_BITS = "bits_per_dim"
+_FITS = {"bits_per_dim": "Bits per dimension", "surrogate": "Mean surrogate of log p(x) in nats"}
 _AUROCS = {"auroc": "likelihood ratio", "auroc_raw": "raw likelihood"}
 
 
@@ -25,7 +25,8 @@ def training_pictures(metrics: TrainingMetrics) -> list[Picture]:
     Raises:
         ValueError: there is nothing to draw.
     """
-    alternatives = [_words("Bits per dimension", metrics, metrics.of(_BITS))]
+    words, curves = _fit(metrics)
+    alternatives = [_words(words, metrics, curves)]
     aurocs = {
         f"{short_name(name)} by {words}": curve
         for quantity, words in _AUROCS.items()
@@ -35,10 +36,21 @@ def training_pictures(metrics: TrainingMetrics) -> list[Picture]:
     return [drawn(partial(_one_panel, metrics, number), words) for number, words in enumerate(alternatives)]
 
 
-def last_bits_per_dim(metrics: TrainingMetrics) -> dict[str, float]:
-    """Return {set: bits per dimension} of the last evaluation while training; NaN where it was not finite."""
-    curves = metrics.of(_BITS)
-    return {short_name(name): float(curve.values[-1]) for name, curve in curves.items() if name != "batch"}
+def last_values(metrics: TrainingMetrics) -> dict[str, float]:
+    """Return how well the model fits, from the last evaluation while training.
+
+    Returns:
+        For example {"Bits per dimension, test": 3.2}; a value that was not finite is NaN.
+    """
+    words, curves = _fit(metrics)
+    sets = {short_name(name): curve for name, curve in curves.items() if name != "batch"}
+    return {f"{words}, {name}": float(curve.values[-1]) for name, curve in sets.items()}
+
+
+def _fit(metrics: TrainingMetrics) -> tuple[str, Mapping[str, Curve]]:
+    """Return the first quantity that was recorded, in words, and its curves by set."""
+    recorded = ((words, metrics.of(quantity)) for quantity, words in _FITS.items())
+    return next(((words, curves) for words, curves in recorded if curves), ("", {}))
 
 
 def _one_panel(metrics: TrainingMetrics, number: int) -> Figure:

@@ -100,31 +100,39 @@ def _lead(config: Mapping[str, Any]) -> str:
 
 
 def _notices(report: RunReport) -> list[Element]:
-    steps = _mapping(report.config.get("training")).get("steps")
     said = []
-    if report.step is not None and isinstance(steps, int) and report.step < steps:
+    if _is_unfinished(report):
+        done = f"{number(report.step)} of {number(_steps(report.config))}"
         said.append(
-            f"Training is not finished: {report.step:,} of {steps:,} steps are done. "
-            "The same train command goes on from there."
+            f"Training is not finished: {done} steps are done. The same train command goes on from there."
         )
     if not report.evaluations:
         said.append("This run has no evaluation yet; Results names the command that adds one.")
     return [element("p", text, class_="notice", role="note") for text in [*said, *report.problems]]
 
 
+def _steps(config: Mapping[str, Any]) -> int | None:
+    steps = _mapping(config.get("training")).get("steps")
+    return steps if isinstance(steps, int) else None
+
+
+def _is_unfinished(report: RunReport) -> bool:
+    steps = _steps(report.config)
+    return None not in (report.step, steps) and report.step != steps
+
+
 def _facts(report: RunReport) -> Element:
     config = report.config
-    training, data = _mapping(config.get("training")), _mapping(config.get("data"))
-    steps = training.get("steps")
+    steps, data = _steps(config), _mapping(config.get("data"))
     done = number(report.step) if report.step is not None else "not recorded"
     facts = {
-        "Steps": done if report.step in (None, steps) else f"{done} of {steps}",
+        "Steps": f"{done} of {number(steps)}" if _is_unfinished(report) else done,
         "Training time": duration(report.seconds),
         "Training images": number(data["images"]) if isinstance(data.get("images"), int) else "not recorded",
         "Image size": _shape(data.get("image_shape")),
     }
     for name, value in report.metrics.items():
-        facts[f"Bits per dimension, {name}"] = f"{value:.3f}"
+        facts[name] = f"{value:.3f}"
     pairs = (element("div", element("dt", name), element("dd", value)) for name, value in facts.items())
     return element("dl", *pairs, class_="facts")
 

@@ -15,7 +15,7 @@ from tests.plots.report.browser import Browser, open_browser, program
 
 pytestmark = pytest.mark.skipif(program() is None, reason="needs a browser: apt-get install chromium")
 
-PHONE, SCREEN = 360, 1200
+PHONE, PAPER, SCREEN = 360, 718, 1200  # pixels; A4 between margins of 1 cm
 BROKEN = "[...document.images].filter(i => !i.complete || i.naturalWidth == 0).map(i => i.alt)"
 WIDER = "[...document.querySelectorAll('body *')].filter(e => {selector}).map(e => e.outerHTML.slice(0, 200))"
 # Relative luminance and contrast as WCAG 2.2 defines them, of every text against the ground behind it.
@@ -135,6 +135,14 @@ def test_dark_is_dark_and_light_is_light(browser: Browser, pages: dict[str, Path
     for dark in (False, True):
         browser.open(pages["evaluated"].as_uri(), width=SCREEN, dark=dark)
         assert (browser.value(brightness) < 64) is dark
+
+
+def test_a_sheet_of_paper_is_wide_enough(browser: Browser, pages: dict[str, Path]) -> None:
+    browser.open(pages["evaluated"].as_uri(), width=PAPER, dark=True)
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    assert browser.value("document.documentElement.scrollWidth") <= PAPER
+    assert browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    browser.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_what_a_stranger_writes_is_shown_and_not_run(browser: Browser, pages: dict[str, Path]) -> None:
