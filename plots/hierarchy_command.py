@@ -15,7 +15,7 @@ from pathlib import Path
 import folder_locations
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
-from invglow.run_config import read_config
+from invglow.run_config import CONFIG, read_config
 from plots.finding import Finder, Need
 from plots.general_run import general_run_of
 from plots.output import require_output
@@ -176,10 +176,10 @@ def read_runs(names: Sequence[str]) -> tuple[Path, ...]:
 
 
 def run_labels(runs: Sequence[Path]) -> list[str]:
-    """Name runs by their folders, and by the folder around as well where two would be called the same."""
+    """Name runs by their folders, and by the folder around where that is a run or two names are the same."""
     names = [run.name for run in runs]
     return [
-        name if names.count(name) == 1 else f"{run.parent.name}/{name}"
+        f"{run.parent.name}/{name}" if names.count(name) > 1 or (run.parent / CONFIG).is_file() else name
         for name, run in zip(names, runs, strict=True)
     ]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +110,9 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], message: str) -> None
     assert "\n" not in str(error.value)
 
 
-def test_runs_of_one_name_are_told_apart() -> None:
+def test_runs_of_one_name_and_general_models_inside_runs_are_told_apart(runs: Path) -> None:
     assert run_labels([Path("a/run"), Path("b/run"), Path("c")]) == ["a/run", "b/run", "c"]
+    assert run_labels([runs / "run", runs / "run" / "general"]) == ["run", "run/general"]
 
 
 def test_histograms_of_a_run_show_the_ratio_to_its_general_model(
@@ -138,3 +142,13 @@ def test_histograms_take_one_source(tmp_path: Path) -> None:
         histograms(["--run", "run", *output])
     with pytest.raises(ValueError, match="names one run"):
         histograms(["--run", "run", *SETS, "--general", "base", "run", *output])
+
+
+def test_the_commands_of_the_page_can_be_parsed() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plots.md").read_text(encoding="utf-8")
+    _, _, section = page.partition("## First paper")
+    commands = re.findall(r"`python -m (plots\.\w+) (--run [^`]*)`", section)
+    assert len({module for module, _ in commands}) >= 5
+    for module, words in commands:
+        with pytest.raises(FileNotFoundError, match="is not a run folder"):
+            import_module(module).main(shlex.split(words.replace("$SETS", " ".join(SETS))))
