@@ -19,6 +19,7 @@ __all__ = ["VAE"]
 # Log-scales beyond these say nothing about 8-bit images: 1/30 of a bin, and 7 times the range.
 _LOG_SCALES = (-9.0, 2.0)
 _LOG_STDS = (-10.0, 5.0)
+_IMAGES_AT_ONCE = 1024  # that are decoded where no gradient is wanted
 
 
 class VAE(GenerativeModel):
@@ -65,9 +66,15 @@ class VAE(GenerativeModel):
         z = mean[:, None] + noise * log_std.exp()[:, None]
         # Both normal densities have the same constant.
         prior_over_posterior: Tensor = (0.5 * (noise.square() - z.square()) + log_std[:, None]).sum(dim=2)
-        images = x.repeat_interleave(self.config.samples, dim=0)
-        likelihood: Tensor = self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1))
+        # Without a graph that holds on to all of them, any number of codes takes the same memory.
+        at_once = self.config.samples if torch.is_grad_enabled() else max(1, _IMAGES_AT_ONCE // len(x))
+        likelihood = torch.cat([self._log_likelihoods(x, part) for part in z.split(at_once, dim=1)], dim=1)
         return likelihood + prior_over_posterior
+
+    def _log_likelihoods(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return log p(x|z_i) of each image and each of its codes (B, codes, latent), (B, codes)."""
+        images = x.repeat_interleave(z.shape[1], dim=0)
+        return self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """Return log p(x|z) of images (B, C, H, W) with codes (B, latent), (B,), in nats."""

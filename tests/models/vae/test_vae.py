@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
-from models.vae import VAE
+from models.vae import VAE, model
 from models.vae.config import VAEConfig
 
 TINY = VAEConfig(image_shape=(1, 8, 8), latent_dimensions=3, hidden_channels=8)
@@ -100,6 +100,20 @@ def test_images_do_not_depend_on_their_batch(likelihood: str) -> None:
     torch.testing.assert_close(
         torch.cat([vae.log_prob(x[None]) for x in IMAGES]), whole, rtol=1e-5, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_codes_decoded_in_parts_give_the_same(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    vae = _vae(samples=7, importance_weighted=weighted)
+    expected = vae.log_prob(IMAGES).detach()
+    decoded: list[int] = []
+    vae.decoder.register_forward_pre_hook(lambda _, inputs: decoded.append(len(inputs[0])))
+    monkeypatch.setattr(model, "_IMAGES_AT_ONCE", 20)
+    with torch.no_grad():
+        torch.testing.assert_close(vae.log_prob(IMAGES), expected, rtol=1e-5, atol=1e-4)
+    assert decoded == [18, 18, 6]
+    vae.log_prob(IMAGES)
+    assert decoded[3:] == [42]  # rules for gradients need all codes of an image in one pass
 
 
 def test_log_prob_neither_changes_the_images_nor_from_call_to_call() -> None:
