@@ -201,7 +201,7 @@ def draw_panel(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int =
     room_for_legend = 1.05 + 0.13 * len(sets)
     axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
     axis.set_title(_title(panel))
-    axis.set_xlabel("\n".join([*textwrap.wrap(panel.axis, 50), "more anomalous \N{RIGHTWARDS ARROW}"]))
+    axis.set_xlabel("\n".join([*textwrap.wrap(panel.axis, 44), "more anomalous \N{RIGHTWARDS ARROW}"]))
     axis.set_ylabel(f"{panel.rows} per bin (% of set)")
     axis.legend(loc="upper right", fontsize=6.5)
 
@@ -219,7 +219,7 @@ def _title(panel: Panel) -> str:
         listed = f"{next(iter(aurocs.values())):.3f}"
     else:
         listed = ", ".join(f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
-    return "\n".join(line for text in (panel.title, f"AUROC {listed}") for line in textwrap.wrap(text, 50))
+    return "\n".join(line for text in (panel.title, f"AUROC {listed}") for line in textwrap.wrap(text, 44))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

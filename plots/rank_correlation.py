@@ -142,7 +142,7 @@ def _draw(axis: Axes, found: Ranking, pair: tuple[str, str], colours: Mapping[st
     )
     axis.set(xlabel=x_label, ylabel=y_label)
     axis.set_title(_title(found, pair))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), handletextpad=0.2)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.27), handletextpad=0.2)
 
 
 def _title(found: Ranking, pair: tuple[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -101,9 +102,8 @@ def _draw_fit(
             line = "--" if name == _TRAIN else "-"
             colour = own if name in (_TRAIN, _TEST) else colours[name]
             axis.plot(kept.steps, kept.values, line, color=colour, marker="o", markersize=3, label=label)
-    axis.set(
-        title=f"Fit of {run.run}, trained on {short_name(run.dataset)}", ylabel=words, ylim=limits[words]
-    )
+    axis.set_title(_wrapped(f"Fit of {run.run}, trained on {short_name(run.dataset)}"))
+    axis.set(ylabel=words, ylim=limits[words])
     _finish(axis, run)
 
 
@@ -159,15 +159,21 @@ def _draw_aurocs(axis: Axes, run: TrainingMetrics, colours: Mapping[str, str]) -
                 kept.steps, kept.values, line, color=colours[name], marker="o", markersize=3, label=label
             )
     axis.axhline(0.5, color="#888888", linewidth=0.8, linestyle=":", label="chance")
-    axis.set(title=f"{short_name(run.dataset)} test against others, {run.run}", ylabel="AUROC")
+    axis.set_title(_wrapped(f"{short_name(run.dataset)} test against others, {run.run}"))
+    axis.set_ylabel("AUROC")
     axis.set_ylim(-0.02, 1.02)
     _finish(axis, run)
+
+
+def _wrapped(title: str) -> str:
+    """Keep a title within the width of its panel."""
+    return textwrap.fill(title, 44)
 
 
 def _finish(axis: Axes, run: TrainingMetrics) -> None:
     last = max(int(curve.steps.max()) for curve in run.curves.values())
     axis.set(xlabel="optimizer step", xlim=(0, 1.02 * last))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=6.5)
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), fontsize=6.5)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
