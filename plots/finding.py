@@ -23,7 +23,7 @@ from anomaly_methods.methods.sources import Source
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import Selection
 
-__all__ = ["Finder", "Need", "require_alike"]
+__all__ = ["Finder", "Need", "is_outdated", "require_alike"]
 
 _ROOT = Path(__file__).parents[1]
 _WEIGHTS = "model.safetensors"
@@ -79,7 +79,7 @@ class Finder:
         self.require([Need(run, (spec,), (kind,))])
         path = self.selection.path(run, spec, kind)
         statistics = Statistics.load(path)
-        if kind not in COMPLEXITY_KINDS and _is_outdated(statistics, run):
+        if kind not in COMPLEXITY_KINDS and is_outdated(statistics, run):
             again = shlex.join(["python", *self.selection.command(run, [spec], [kind]), "--recompute"])
             raise ValueError(f"{path} is of other weights than {run} has now: compute it again with {again}")
         return statistics
@@ -138,7 +138,7 @@ def _run(words: Sequence[str]) -> None:
         raise ValueError(f"This did not succeed (exit code {code}): {shlex.join(['python', *words])}")
 
 
-def _is_outdated(statistics: Statistics, run: Path) -> bool:
+def is_outdated(statistics: Statistics, run: Path) -> bool:
     """Return whether the run says that its weights are others; a run without a checkpoint says nothing."""
     try:
         recorded = json.loads((run / "checkpoint.json").read_text())["sha256"][_WEIGHTS]

@@ -13,8 +13,10 @@ import folder_locations
 from anomaly_methods.matrix_options import MatrixOptions, add_matrix
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import run_folder, slug
+from invglow.sections import require_family
 from plots.command import run_command
 from plots.FIM_approximation.matrix import FisherMatrix, fisher_matrix
+from plots.finding import is_outdated
 from plots.output import require_output
 
 __all__ = ["draw", "run_figure"]
@@ -68,6 +70,7 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
 
 def _statistics(options: argparse.Namespace) -> Statistics:
     run = run_folder(options.model, folder_locations.runs_folder())
+    require_family(run, options.family)
     wanted = MatrixOptions.of(options)
     path, command = wanted.path(run), wanted.command(options.family, str(run))
     if not path.exists():
@@ -80,4 +83,8 @@ def _statistics(options: argparse.Namespace) -> Statistics:
         print("Computing:", words, flush=True)
         if code := subprocess.run([sys.executable, *command], check=False).returncode:
             raise ValueError(f"This did not succeed (exit code {code}): {words}")
-    return Statistics.load(path)
+    statistics = Statistics.load(path)
+    if is_outdated(statistics, run):
+        again = shlex.join(["python", *command, "--recompute"])
+        raise ValueError(f"{path} is of other weights than {run} has now: compute it again with {again}")
+    return statistics

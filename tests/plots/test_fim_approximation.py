@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import re
 import runpy
@@ -145,7 +146,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("INVGLOW_RUNS", str(tmp_path / "runs"))
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text("{}")
+    config = {"format_version": 1, "model": {"family": "glow"}}
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -167,6 +169,15 @@ def test_missing_statistics_are_said_with_the_command_that_makes_them(run: Path)
     command = f"python -m anomaly_methods.fisher_matrix glow {run} --layers 'a.*' --n_layers 2"
     with pytest.raises(FileNotFoundError, match=re.escape(command)):
         call("glow", "mine", "--n_layers", "2", "--layers", "a.*", "--output", run / "f")
+
+
+def test_statistics_of_other_weights_or_another_family_are_refused(run: Path) -> None:
+    statistics().save(MatrixOptions().path(run))
+    (run / "checkpoint.json").write_text(json.dumps({"sha256": {"model.safetensors": "b" * 64}}))
+    with pytest.raises(ValueError, match=r"is of other weights than .*--recompute"):
+        call("glow", "mine", "--output", run / "f")
+    with pytest.raises(ValueError, match="family glow, not vae"):
+        call("vae", "mine", "--output", run / "f")
 
 
 def test_missing_statistics_are_made_when_asked_for(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
