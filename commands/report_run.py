@@ -131,6 +131,9 @@ class RunReader:
             return ""
 
     def _metrics(self) -> TrainingMetrics | None:
+        if not (self.folder / "metrics.jsonl").is_file():  # of an imported run, or deleted
+            self.missing["curves"] = "There are no training curves: the folder holds no metrics.jsonl."
+            return None
         try:
             return read_training_metrics(self.folder, self.folder.resolve().name)
         except (ValueError, OSError) as error:

@@ -200,7 +200,7 @@ def test_what_can_be_deleted_is_missed_in_words_alone(evaluated: Hierarchy, repo
     shutil.rmtree(evaluated.specific / "previous")
     page = report(evaluated.specific)
     assert page.all("img") == []
-    assert "There are no training curves" in page.text("p")
+    assert "There are no training curves: the folder holds no metrics.jsonl" in page.text("p")
     assert "No histogram of likelihood_ratio" in page.text("p")
     assert "no statistics files" in page.text("p")
     assert "not recorded" in page.text("dd")
