@@ -74,7 +74,8 @@ class VAE(GenerativeModel):
     def _log_likelihoods(self, x: Tensor, z: Tensor) -> Tensor:
         """Return log p(x|z_i) of each image and each of its codes (B, codes, latent), (B, codes)."""
         images = x.repeat_interleave(z.shape[1], dim=0)
-        return self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1))
+        found: Tensor = self.log_likelihood(images, z.flatten(0, 1)).unflatten(0, (len(x), -1))
+        return found
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """Return log p(x|z) of images (B, C, H, W) with codes (B, latent), (B,), in nats."""

@@ -181,7 +181,8 @@ def test_other_commands_take_the_same_settings(
 def test_what_would_need_other_weights_or_makes_no_sense_is_refused(
     run: Path, asked: tuple[str, ...], sentence: str, call: Call
 ) -> None:
-    command = ("statistics", "--run", run, "--data", f"array:{run.parent / 'outside.npy'}", *asked)
+    data = f"array:{run.parent / 'outside.npy'}"
+    command: tuple[str | Path, ...] = ("statistics", "--run", run, "--data", data, *asked)
     assert sentence in call(*command).refusal()
     assert not (run / "statistics").exists() or not list((run / "statistics").iterdir())
 

@@ -178,14 +178,16 @@ def test_a_missing_package_is_named_with_its_extra(
     tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside, outside = images(tmp_path)
-    run, train = tmp_path / "run", ("train", "--data", inside, *SHORT, *options("diffusion"))
+    run = tmp_path / "run"
+    train: tuple[str | Path, ...] = ("train", "--data", inside, *SHORT, *options("diffusion"))
     assert call(*train, "--run", run).code == 0
     monkeypatch.setitem(sys.modules, "diffusers", None)
-    for command in (
+    commands: tuple[tuple[str | Path, ...], ...] = (
         (*train, "--run", tmp_path / "other"),
         ("statistics", "--run", run, "--data", outside),
         ("sample", "--run", run, "--output", tmp_path / "samples.png"),
-    ):
+    )
+    for command in commands:
         sentence = call(*command).refusal()
         assert sentence.startswith("Diffusion models need the package diffusers, which is not installed")
         assert sentence.endswith("pip install 'invglow[diffusion]'.")

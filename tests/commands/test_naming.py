@@ -20,6 +20,9 @@ OPTIONS = (
     ("--fisher-from", "samples"),
     ("--fisher-images", "20"),
     ("--fisher-damping", "0.1"),
+    ("--iwae", "8"),
+    ("--timestep", "16"),
+    ("--evaluation-setting", "terms=0"),
     ("--method", "typicality"),
     ("--method", "typicality", "raw_likelihood"),
     ("--general", "runs/other"),
@@ -43,7 +46,7 @@ def test_a_name_says_what_it_is_of() -> None:
 def test_other_sets_and_options_make_other_names() -> None:
     turned = ("--in-distribution", "svhn", "--out-of-distribution", "cifar10")
     names = [name(*SETS), name(*turned), name(*SETS, "cifar100"), *(name(*SETS, *more) for more in OPTIONS)]
-    names += [name(*SETS, *one, *two) for one, two in itertools.combinations(OPTIONS[:10], 2)]
+    names += [name(*SETS, *one, *two) for one, two in itertools.combinations(OPTIONS[:13], 2)]
     assert len(set(names)) == len(names)
 
 
