@@ -96,13 +96,14 @@ train_glow() { # SET: from the general model, which is trained on for as many st
     train_general
     if [ "$1" = "$GENERAL" ]; then return; fi
     local equal=--no-equal-training
-    if [ "$1" = "$IN" ]; then equal=--equal-training; fi
+    if [ "$1" = "$IN" ]; then equal="$EQUAL"; fi
     train "$(run_of glow "$1")" --data "$1" --base "$RUNS/general" "$equal" \
         --evaluate-on "$OUT" "${SPECIFIC_TRAINING[@]}"
 }
 
-# The general model of every set's ratio: all sets' models are trained for as many steps.
+# The general model of every set's ratio: where it is trained on, for as many steps as all sets' models.
 EQUAL_GENERAL="$(run_of glow "$IN")/general"
+if [ "$EQUAL" = --no-equal-training ]; then EQUAL_GENERAL="$RUNS/general"; fi
 
 train_variant() { # class, margin or labels: from the general model on the first set, with another loss
     train_general

@@ -20,6 +20,9 @@ colour_sets() {
 # Of the Glows that learn to tell what does not belong, or classes; sets without labels cannot have `labels`.
 read -r -a LOSSES <<<"${OUTLIER_LOSSES:-margin class labels}"
 
+# Likelihoods are comparable after equal training (docs/results.md).
+EQUAL=--equal-training
+
 case "$SCALE" in
 small)
     small_sets
@@ -77,6 +80,8 @@ paper)
     SMOOTH_SETS=(mnist) COLOUR_SETS=(cifar10 svhn)
     declare -A LIMITS=([glow]=all [vae]=all [pixelcnn]=all [diffusion]=all)
     FISHER_SAMPLES=1000 TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=64
+    # As in the first paper, the general model is not trained on.
+    EQUAL=--no-equal-training
     # Sizes and optimization are the papers', lengths are not at hand and so ours (docs/presets.md).
     learned=(--batch-size 64 --learning-rate 5e-4 --weight-decay 5e-5)
     GENERAL_TRAINING=(--steps 1000000 --scales 3 --steps-per-scale 32 --hidden-channels 512 "${learned[@]}")
