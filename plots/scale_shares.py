@@ -23,7 +23,7 @@ from plots.style import colours_of, new_figure, panel_letters, save_figure, save
 __all__ = ["Shares", "make_figure", "save", "shares_of"]
 
 _DIFFERENCES = ("set", "scale", "mean", "std", "difference", "of_difference", "auroc", "images")
-_AXIS = "minus the share of log p(x), bits per dimension"
+_AXIS = "minus share of log p(x), bits per dimension"
 
 
 @dataclass(frozen=True)

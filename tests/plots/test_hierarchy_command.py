@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +139,3 @@ def test_histograms_take_one_source(tmp_path: Path) -> None:
         histograms(["--run", "run", *output])
     with pytest.raises(ValueError, match="names one run"):
         histograms(["--run", "run", *SETS, "--general", "base", "run", *output])
-
-
-def test_the_commands_of_the_page_can_be_parsed() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "plots.md").read_text(encoding="utf-8")
-    _, _, section = page.partition("## First paper")
-    commands = re.findall(r"`python -m (plots\.\w+) (--run [^`]*)`", section)
-    assert len({module for module, _ in commands}) >= 5
-    for module, words in commands:
-        with pytest.raises(FileNotFoundError, match="is not a run folder"):
-            import_module(module).main(shlex.split(words.replace("$SETS", " ".join(SETS))))
