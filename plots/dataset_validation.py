@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+import folder_locations
 from plots.command import run_command
-from plots.model_samples.grids import TABLE, channel_names, draw_grid, table
+from plots.model_samples.grids import TABLE, channel_names, draw_grid, named_after, table
 from plots.output import require_output, save_with_numbers
 from plots.pictures import LEVELS, Pictures, load_pictures
 from plots.style import COLOURS, new_figure, short_name, style
@@ -90,11 +91,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npz of main.py describe, or .npy of images")
     add("--n", type=int, default=36, metavar="N", help="images of each set, at most (default: 36)")
-    add("--output", type=Path, required=True, metavar="PATH", help="figure to write, without a suffix")
+    add(
+        "--output", type=Path, metavar="PATH", help="figure to write, without a suffix (default: in figures/)"
+    )
     options = parser.parse_args(arguments)
-    require_output(options.output)
+    output = options.output or folder_locations.figures_folder() / named_after(
+        "dataset_validation", options.files
+    )
+    require_output(output)
     sets = [load_pictures(path) for path in options.files]
-    save_with_numbers(make_figure(sets, options.n), options.output, TABLE, table(sets))
+    save_with_numbers(make_figure(sets, options.n), output, TABLE, table(sets))
 
 
 if __name__ == "__main__":

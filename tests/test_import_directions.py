@@ -62,7 +62,12 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
     ),
 }
 # Command lines that figures share stand for the modules that are run.
-COMMANDS = {"plots.hierarchy_command", "plots.paper_command", "plots.FIM_approximation.command"}
+COMMANDS = {
+    "plots.hierarchy_command",
+    "plots.paper_command",
+    "plots.FIM_approximation.command",
+    "plots.model_samples.command",
+}
 # The package alone holds the version and nothing heavy.
 FOR_EVERYBODY = {"invglow", "invglow.__version__"}
 

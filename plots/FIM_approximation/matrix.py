@@ -85,15 +85,16 @@ class FisherMatrix:
         return above & same, above & ~same
 
     def summary(self) -> str:
-        """Return what the figures are of, in two lines."""
+        """Return what the figures are of, in two or three lines."""
         left_out = [
             f"{self.nonfinite} samples left out (not finite)" if self.nonfinite else "",
             f"{self.silent} entries left out (gradient always 0)" if self.silent else "",
         ]
         counts = f"{len(self.gradients):,} samples of the model, {len(self.tensor_names)} tensors"
-        parts = [counts, f"{len(self.names)} entries", *filter(None, left_out)]
         bound = "" if self.bound == "exact" else f" (log p: {self.bound})"
-        return f"model: {short_name(self.model)}{bound}, group size 1\n{', '.join(parts)}"
+        model = f"model: {short_name(self.model)}{bound}, group size 1"
+        lines = (model, f"{counts}, {len(self.names)} entries", ", ".join(filter(None, left_out)))
+        return "\n".join(filter(None, lines))
 
 
 def fisher_matrix(statistics: Statistics) -> FisherMatrix:

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from plots.model_samples.grids import save
+import folder_locations
+from plots.model_samples.grids import named_after, save
 from plots.output import require_output
 from plots.pictures import load_pictures
 
@@ -31,8 +32,11 @@ def draw(arguments: Sequence[str] | None, module: str, description: str, *, seve
     add("--n", type=int, default=64, metavar="N", help="images of each, from the first (default: 64)")
     if several:
         add("--columns", type=int, default=3, metavar="N", help="sets side by side, at most (default: 3)")
-    add("--output", type=Path, required=True, metavar="PATH", help="figure to write, without a suffix")
+    add(
+        "--output", type=Path, metavar="PATH", help="figure to write, without a suffix (default: in figures/)"
+    )
     options = parser.parse_args(arguments)
-    require_output(options.output)
+    output = options.output or folder_locations.figures_folder() / named_after("model_samples", options.files)
+    require_output(output)
     sets = [load_pictures(path) for path in options.files]
-    save(sets, options.output, options.n, options.columns if several else 1)
+    save(sets, output, options.n, options.columns if several else 1)

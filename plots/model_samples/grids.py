@@ -9,12 +9,15 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from anomaly_methods.stored import checksum
 from plots.image_grid import image_grid
 from plots.output import save_with_numbers
 from plots.pictures import Pictures
 from plots.style import new_figure, panel_letters, short_name, style
 
-__all__ = ["TABLE", "channel_names", "draw_grid", "make_figure", "save", "table", "title"]
+__all__ = ["TABLE", "channel_names", "draw_grid", "make_figure", "named_after", "save", "table", "title"]
+
+_LONGEST = 120
 
 TABLE = ("name", "what", "temperature", "seed", "images", "channel", "mean", "std", "lowest", "highest")
 
@@ -83,6 +86,12 @@ def table(sets: Sequence[Pictures]) -> Iterator[tuple[object, ...]]:
 def channel_names(pictures: Pictures) -> tuple[str, ...]:
     """Return what the channels are called."""
     return ("red", "green", "blue") if len(pictures.counts) == 3 else ("grey",)
+
+
+def named_after(figure: str, files: Sequence[Path]) -> str:
+    """Return a file name for a figure of some files: all their names, or a checksum where they are long."""
+    name = "-".join([figure, *(path.stem for path in files)])
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{checksum(name)}"
 
 
 def save(sets: Sequence[Pictures], path: Path, n: int = 64, columns: int = 3) -> tuple[Path, Path, Path]:

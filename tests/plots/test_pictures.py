@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from plots import dataset_validation
 from plots.image_grid import image_grid
 from plots.model_samples.command import draw
-from plots.model_samples.grids import make_figure, table, title
+from plots.model_samples.grids import make_figure, named_after, table, title
 from plots.pictures import Pictures, load_pictures, pixel_counts, save_pictures
 
 SAMPLES = {
@@ -157,6 +157,18 @@ def test_commands_write_figure_and_moments(tmp_path: Path, capsys: pytest.Captur
         rows = list(csv.DictReader(file))
     assert [row["channel"] for row in rows] == ["red", "green", "blue"]
     assert float(rows[0]["mean"]) == pytest.approx(pixels()[..., 0].mean())
+
+
+def test_without_a_name_figures_are_called_after_their_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVGLOW_FIGURES", str(tmp_path / "figures"))
+    path = save_pictures(tmp_path / "s.npz", Pictures(pixels(1), about=SAMPLES))
+    draw([str(path)], "m", "d", several=False)
+    dataset_validation.main([str(path)])
+    names = {file.stem for file in (tmp_path / "figures").iterdir()}
+    assert names == {"model_samples-s", "dataset_validation-s"}
+    assert len(named_after("f", [Path("x" * 200)])) < 150
 
 
 @pytest.mark.parametrize("module", ["__main__", "array"])
