@@ -51,8 +51,8 @@ class Normal:
 def common_edges(sets: Mapping[str, Values], bins: int) -> Values:
     """Return the edges (bins + 1,) of common bins, which show of each set what it needs to show.
 
-    Each set needs all but the outermost 0.2 % at either end of its finite values; equal ones get half a unit of
-    room on both sides.
+    Each set needs all but the outermost 0.2 % at either end of its finite values; equal ones get half a unit
+    of room on both sides.
 
     Raises:
         ValueError: no set has a finite value, or there is no bin.

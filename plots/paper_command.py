@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def paper_parser(
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=description,
-        epilog=f"Example: python -m {module} {example}",
+        epilog=_example(module, example),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("family", metavar="FAMILY", help="what the models are, for example glow; a run of another is refused")
@@ -68,6 +70,12 @@ def paper_parser(
         "--output", type=Path, metavar="PATH", help="figure to write, without a suffix (default: in figures/)"
     )
     return parser
+
+
+def _example(module: str, example: str) -> str:
+    """Return a command that can be copied, on lines that a terminal shows."""
+    lines = textwrap.wrap(f"python -m {module} {example}", 90, break_long_words=False, break_on_hyphens=False)
+    return "Example:\n  " + " \\\n      ".join(lines)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:

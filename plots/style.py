@@ -152,15 +152,14 @@ def panel_letters(axes: Sequence[Axes]) -> None:
 
 
 def titled_legend(figure: Figure, handles: Sequence[Artist], title: str) -> None:
-    """Write a title, wrapped, and explain the marks above all panels, where that hides nothing."""
-    width = figure.get_figwidth()
-    lines = [textwrap.fill(line, int(20 * width)) for line in title.splitlines()]
+    """Write a title, wrapped, and explain the marks above all panels; the figure grows by what they take."""
+    width, height = figure.get_size_inches()
+    wrapped = "\n".join(textwrap.fill(line, int(17 * width)) for line in title.splitlines())
+    columns = min(len(handles), 1 if width < 4 else 3)
+    lines = -(-len(handles) // columns) + wrapped.count("\n") + 1
+    figure.set_size_inches(width, height + 0.15 * lines)
     legend = figure.legend(
-        handles=list(handles),
-        loc="outside upper center",
-        ncols=min(len(handles), 1 if width < 4 else 3),
-        title="\n".join(lines),
-        title_fontsize=8,
+        handles=list(handles), loc="outside upper center", ncols=columns, title=wrapped, title_fontsize=8
     )
     legend.get_title().set_multialignment("center")
 
