@@ -74,6 +74,9 @@ def test_other_settings_make_other_statistics_that_say_so(
     other = call(*command, *asked)
     assert (own.code, other.code) == (0, 0), other.err
     assert words in other.out
+    draws_enough = run.name == "diffusion"  # two noises for each term, but a single code
+    assert ("standard error of the estimate: " in own.out) == draws_enough
+    assert ("log_prob.standard_error" in Statistics.load(path).values) == draws_enough
     assert ("bits/dim" in other.out) == (bound != "surrogate")
     (added,) = set((run / "statistics").iterdir()) - {path}
     assert added.name == path.name.replace("-likelihood", f"-{name}-likelihood")
