@@ -7,7 +7,8 @@
 #   bash paper_figure_scripts/create_pull_figure.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 introduce
-models glow "$IN"
+models glow "${TRAINED[@]}"
 draw plots.likelihood_histogram_comparison "${MODELS[@]}" --output "$FIGURES/pull_likelihoods"
+models glow "$IN"
 draw plots.summary_statistic_histograms.anomaly_score "${MODELS[@]}" --anomaly_detection gradients_L2_norms_gaussian \
     --batch_size 5 --output "$FIGURES/pull_scores"
