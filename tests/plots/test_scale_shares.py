@@ -34,9 +34,7 @@ def test_each_scale_has_a_panel_that_says_what_it_is() -> None:
     expected = auroc(*(-statistics.value("log_prob.scale0") for statistics in sets))
     assert finest.get_title() == f"Scale 0 (4x4), model: run\nAUROC {expected:.3f}"
     assert coarsest.get_title().startswith("Scale 1 (2x2), model: run")
-    assert (
-        finest.get_xlabel().replace("\n", " ").startswith("minus share of log p(x), bits per dimension")
-    )
+    assert finest.get_xlabel().replace("\n", " ").startswith("minus share of log p(x), bits per dimension")
     groups = [likelihood(IN, group_size=5), likelihood(OUT, group_size=5)]
     first = make_figure(shares_of(groups)).axes[0]
     assert "groups of 5" in first.get_title()
