@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--seed", type=int, default=0, metavar="N", help="of the noise (default: 0)")
     add("--run", metavar="RUN", help="run whose saved likelihoods to move")
     add("--output", type=Path, metavar="FILE.csv", help="table to write")
+    add("--per-image", type=Path, metavar="FILE.csv", help="the shift of every image to write")
     arguments = parser.parse_args(argv)
     return exit_code(lambda: _shifts(arguments))
 
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _shifts(arguments: argparse.Namespace) -> int:
     from anomaly_methods.analyses.hsv import hsv_bits_per_dim, hsv_shifts
     from anomaly_methods.analyses.rows import to_csv, to_text
+    from anomaly_methods.csv_text import csv_of
     from commands.pixels import pixels_of
     from invglow.files import replacing
 
@@ -59,6 +61,14 @@ def _shifts(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         with replacing(arguments.output) as temporary:
             temporary.write_text(to_csv(rows))
+    if arguments.per_image is not None:
+        entries = [
+            {"dataset": spec, "index": place, "bits_per_dim": float(bits)}
+            for spec, shift in shifts.items()
+            for place, bits in enumerate(shift)
+        ]
+        with replacing(arguments.per_image) as temporary:
+            temporary.write_text(csv_of(entries))
     return 0
 
 

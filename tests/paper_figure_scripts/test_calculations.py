@@ -68,9 +68,11 @@ def test_rgb_to_hsv_moves_likelihoods(tmp_path: Path, capsys: pytest.CaptureFixt
     for spec, one in zip((inside, outside), bits, strict=True):
         log_prob = (8 - one) * 3 * 64 * np.log(2)
         make_statistics(log_prob, dataset=spec).save(Selection().path(tmp_path / "run", spec, "likelihood"))
-    words = ("--data", inside, outside, "--run", tmp_path / "run", "--output", tmp_path / "t.csv")
+    files = ("--output", tmp_path / "t.csv", "--per-image", tmp_path / "i.csv")
+    words = ("--data", inside, outside, "--run", tmp_path / "run", *files)
     outcome = program("rgb_hsv_conversion", capsys)(*words)
     assert outcome.code == 0, outcome.err
+    assert [float(row["bits_per_dim"]) for row in rows_of(tmp_path / "i.csv")] == [*shifts[0], *shifts[1]]
     first, second = rows_of(tmp_path / "t.csv")
     assert [float(row["mean"]) for row in (first, second)] == [one.mean() for one in shifts]
     assert float(second["auroc"]) == auroc(*shifts)
