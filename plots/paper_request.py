@@ -97,13 +97,17 @@ class PaperRequest:
         """Return {set: statistics by source}, the in-distribution set first, as scoring takes them.
 
         Raises:
-            ValueError: a method compares with a general model, and none is known.
+            ValueError: a method compares with a general model and none is known, or with an ensemble.
         """
         lacking = {source.role for source in sources.values()} - set(model.roles)
+        if lacking - {"general"}:
+            raise ValueError(
+                f"This method needs an {lacking.pop()} of runs, which figures do not take: choose another."
+            )
         if lacking:
             raise ValueError(
-                f"This method also needs the {lacking.pop()} model, and none is known for {model.run}: name "
-                "it with --general, or choose another method."
+                f"This method also needs the general model, and none is known for {model.run}: name it with "
+                "--general, or choose another method."
             )
         names = self.sets_of(model)
         return {name: self.finder.sources(model.roles, name, sources.values()) for name in names}

@@ -51,9 +51,10 @@ def make_table(scored: Sequence[ScoredSets], *, seed: int = 0) -> WrittenTable:
 
 
 def _over_pairs(summaries: Sequence[Mapping[str, float]], count: int) -> list[list[Cell]]:
+    pairs = f"{count} pair{'s' if count > 1 else ''}"
     return [
         [
-            Cell(f"{name} over {count} pairs"),
+            Cell(f"{name} over {pairs}"),
             Cell(""),
             Cell(""),
             *_better([found[name] for found in summaries]),

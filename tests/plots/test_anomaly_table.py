@@ -48,6 +48,8 @@ def test_the_better_of_two_is_bold_and_equal_ones_both_are() -> None:
     assert bold == [[False, True], [True, True], [False, True], [False, True], [False, True], [False, True]]
     assert [row[0].text for row in table.rows[2:4]] == ["mean over 2 pairs", "lower quartile over 2 pairs"]
     assert [cell.text for cell in table.rows[2][3:]] == ["0.875", "0.900"]
+    single = make_table([scored("a", name, "cifar10", {"svhn": 0.5}) for name in ("typicality", "waic")])
+    assert single.rows[1][0].text == "mean over 1 pair"
 
 
 def test_tables_that_would_mislead_are_refused() -> None:

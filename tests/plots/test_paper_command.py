@@ -69,6 +69,8 @@ def test_ratios_need_statistics_of_the_general_model_too(runs: Path) -> None:
     lonely = asked("glow", "b", "--id_datasets", "cifar10", *ratio)
     with pytest.raises(ValueError, match=r"general model, and none is known.*--general"):
         lonely.sources(lonely.models[0], get_method("likelihood_ratio").sources)
+    with pytest.raises(ValueError, match=r"needs an ensemble of runs, which figures do not take"):
+        lonely.sources(lonely.models[0], get_method("waic").sources)
     named = asked("glow", "b", "--id_datasets", "cifar10", *ratio, "--general", "a")
     assert named.models[0].general == runs / "a"
 
