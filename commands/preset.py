@@ -35,8 +35,7 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(
         subparsers,
         "preset",
-        "Carry out an experiment of the first paper, or of another family: print its commands, then run what "
-        "is not done yet.",
+        "Carry out an experiment: print its commands, then run what is not done yet.",
         EXAMPLE,
         run,
     )
