@@ -16,6 +16,7 @@ from anomaly_methods.statistics import Statistics
 from plots.paper_request import PaperRequest
 
 __all__ = [
+    "SQUARED_NORMS",
     "FeaturePanel",
     "chosen_names",
     "feature_panels",
@@ -27,7 +28,8 @@ __all__ = [
 
 Values = NDArray[np.float64]
 
-_SQUARED_NORMS = ("gradients", *FISHER_KINDS)
+SQUARED_NORMS = ("gradients", *FISHER_KINDS)
+"""Kinds of statistics of which the logarithm is shown, one value per parameter tensor."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _panel(sets: Mapping[str, Statistics], name: str) -> FeaturePanel:
 
 def _feature(statistics: Statistics, name: str) -> Values:
     values = statistics.value(name)
-    if statistics.meta.kind not in _SQUARED_NORMS:
+    if statistics.meta.kind not in SQUARED_NORMS:
         return values
     with np.errstate(divide="ignore", invalid="ignore"):  # the logarithm of 0 is counted as not finite
         return np.log(values)

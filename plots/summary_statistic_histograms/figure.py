@@ -22,6 +22,7 @@ from plots.output import save_pages
 from plots.paper_command import paper_parser, request_of
 from plots.style import colours_of, new_figure, short_name, style, titled_legend
 from plots.summary_statistic_histograms.features import (
+    SQUARED_NORMS,
     FeaturePanel,
     feature_panels,
     kind_of,
@@ -137,7 +138,8 @@ def title_of(panels: Sequence[FeaturePanel]) -> str:
     """Return what a figure is about: models, what was judged, and how many statistics are shown."""
     statistics = len(dict.fromkeys(panel.name for panel in panels))
     meta = panels[0].meta
-    what = {"gradients": "parameter tensor", "likelihood": "log-likelihood"}.get(meta.kind, "statistic")
+    words = {"likelihood": "log-likelihood", **dict.fromkeys(SQUARED_NORMS, "parameter tensor")}
+    what = words.get(meta.kind, "statistic")
     count = f"{statistics:,} {what}{'s' if statistics > 1 else ''}"
     return f"{models_text(panel.model for panel in panels)}: {count}, {rows_text(meta)} ({meta.split})"
 
