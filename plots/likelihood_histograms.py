@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,16 @@ from plots.command import run_command
 from plots.finding import require_alike
 from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
 from plots.histogram import LINES, Counts, common_edges, counted
-from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
+from plots.style import (
+    colours_of,
+    new_figure,
+    panel_letters,
+    save_figure,
+    save_table,
+    short_name,
+    style,
+    wrapped,
+)
 
 __all__ = ["TABLE", "Panel", "draw_panel", "likelihood_panels", "make_figure", "named_panel", "save", "table"]
 
@@ -201,9 +209,9 @@ def draw_panel(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int =
     room_for_legend = 1.05 + 0.13 * len(sets)
     axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
     axis.set_title(_title(panel))
-    axis.set_xlabel("\n".join([*textwrap.wrap(panel.axis, 44), "more anomalous \N{RIGHTWARDS ARROW}"]))
+    axis.set_xlabel(f"{wrapped(panel.axis)}\nmore anomalous \N{RIGHTWARDS ARROW}")
     axis.set_ylabel(f"{panel.rows} per bin (% of set)")
-    axis.legend(loc="upper right", fontsize=6.5)
+    axis.legend(loc="upper right", fontsize=6, handlelength=1.6)
 
 
 def _label(name: str, is_out: bool, counts: Counts) -> str:
@@ -218,8 +226,9 @@ def _title(panel: Panel) -> str:
     if len(aurocs) == 1:
         listed = f"{next(iter(aurocs.values())):.3f}"
     else:
-        listed = ", ".join(f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
-    return "\n".join(line for text in (panel.title, f"AUROC {listed}") for line in textwrap.wrap(text, 44))
+        each = (f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
+        listed = ", ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in each)
+    return f"{wrapped(panel.title)}\n{wrapped(f'AUROC {listed}')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,16 @@ from plots.hierarchy_command import (
     request_of,
     run_labels,
 )
-from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
+from plots.style import (
+    colours_of,
+    new_figure,
+    panel_letters,
+    save_figure,
+    save_table,
+    short_name,
+    style,
+    wrapped,
+)
 
 __all__ = ["Ranking", "make_figure", "ranking", "save"]
 
@@ -138,15 +146,17 @@ def _draw(axis: Axes, found: Ranking, pair: tuple[str, str], colours: Mapping[st
     axis.set(xlim=ends, ylim=ends, aspect="equal")
     what = "images" if found.group_size == 1 else f"groups of {found.group_size} images"
     x_label, y_label = (
-        f"rank of log p(x) under {model}\n(of {total:,} {what}, 1 = least likely)" for model in pair
+        f"{wrapped(f'rank of log p(x) under {model}')}\n(of {total:,} {what}, 1 = least likely)"
+        for model in pair
     )
     axis.set(xlabel=x_label, ylabel=y_label)
     axis.set_title(_title(found, pair))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.27), handletextpad=0.2)
+    below = -0.13 - 0.07 * len(x_label.splitlines())
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, below), handletextpad=0.2)
 
 
 def _title(found: Ranking, pair: tuple[str, str]) -> str:
-    lines = textwrap.wrap(f"Likelihood ranks, models: {', '.join(pair)}", 50)
+    lines = [wrapped(f"Likelihood ranks, models: {', '.join(pair)}")]
     if len(found.sets) > 1:
         row = found.coefficient(pair, ALL_SETS)
         lines.append(f"Spearman's \N{GREEK SMALL LETTER RHO} of all sets {row.spearman:.4f}")

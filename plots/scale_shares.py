@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,16 @@ from plots.command import run_command
 from plots.finding import require_alike
 from plots.hierarchy_command import add_figure, add_sets, hierarchy_parser, request_of
 from plots.likelihood_histograms import TABLE, Panel, draw_panel, named_panel, table
-from plots.style import colours_of, new_figure, panel_letters, save_figure, save_table, short_name, style
+from plots.style import (
+    colours_of,
+    new_figure,
+    panel_letters,
+    save_figure,
+    save_table,
+    short_name,
+    style,
+    wrapped,
+)
 
 __all__ = ["Shares", "make_figure", "save", "shares_of"]
 
@@ -123,15 +131,15 @@ def _draw_differences(axis: Axes, shares: Shares, colours: Mapping[str, str]) ->
     axis.axhline(0, color="black", linewidth=0.6)
     ticks = [name.replace("Scale ", "").replace(" (", "\n(") for name in shares.sizes.values()]
     axis.set_xticks(range(len(scales)), [*ticks, "all"])
-    axis.margins(y=0.2 if len(others) == 1 else 0.35)  # room for the percentages
+    axis.margins(y=0.2 if len(others) == 1 else 0.45)  # room for the percentages
     title = f"Difference to {short_name(own)}, n = {inside[TOTAL].n:,}{_left_out(shares, own)}"
-    axis.set_title("\n".join(textwrap.wrap(title + _together(shares.group_size), 46)))
+    axis.set_title(wrapped(title + _together(shares.group_size)))
     axis.set_ylabel("mean share, out minus in\n(nats per image; % of all)")
     axis.set_xlabel("scale; above 0 where it finds\nout-of-distribution images more likely")
     if len(others) == 1:
         axis.legend(loc="best", fontsize=6.5)
     else:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.46), fontsize=6.5, ncols=2)
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.46), fontsize=6.5)
 
 
 def _percent(part: float) -> str:

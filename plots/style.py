@@ -28,6 +28,7 @@ __all__ = [
     "short_name",
     "style",
     "titled_legend",
+    "wrapped",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white, and five dark or
@@ -162,6 +163,17 @@ def titled_legend(figure: Figure, handles: Sequence[Artist], title: str) -> None
         handles=list(handles), loc="outside upper center", ncols=columns, title=wrapped, title_fontsize=8
     )
     legend.get_title().set_multialignment("center")
+
+
+def wrapped(text: str, width: int = 44) -> str:
+    """Break a text into lines that fit a panel, between words alone: not in names, nor in "n = 5".
+
+    Args:
+        text: a space that must not break is a no-break space.
+        width: of a line, in letters; 44 are a panel's at the size of titles and labels.
+    """
+    kept = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+    return textwrap.fill(kept, width, break_on_hyphens=False, break_long_words=False)
 
 
 def short_name(name: str) -> str:

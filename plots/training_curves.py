@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from plots.command import run_command
 from plots.hierarchy_command import add_figure, figure_path, hierarchy_parser, read_runs, run_labels
-from plots.style import colours_of, new_figure, save_figure, save_table, short_name, style
+from plots.style import colours_of, new_figure, save_figure, save_table, short_name, style, wrapped
 from plots.training_metrics import Curve, TrainingMetrics, read_training_metrics
 
 __all__ = ["make_figure", "save", "table"]
@@ -102,7 +101,7 @@ def _draw_fit(
             line = "--" if name == _TRAIN else "-"
             colour = own if name in (_TRAIN, _TEST) else colours[name]
             axis.plot(kept.steps, kept.values, line, color=colour, marker="o", markersize=3, label=label)
-    axis.set_title(_wrapped(f"Fit of {run.run}, trained on {short_name(run.dataset)}"))
+    axis.set_title(wrapped(f"Fit of {run.run}, trained on {short_name(run.dataset)}"))
     axis.set(ylabel=words, ylim=limits[words])
     _finish(axis, run)
 
@@ -159,15 +158,10 @@ def _draw_aurocs(axis: Axes, run: TrainingMetrics, colours: Mapping[str, str]) -
                 kept.steps, kept.values, line, color=colours[name], marker="o", markersize=3, label=label
             )
     axis.axhline(0.5, color="#888888", linewidth=0.8, linestyle=":", label="chance")
-    axis.set_title(_wrapped(f"{short_name(run.dataset)} test against others, {run.run}"))
+    axis.set_title(wrapped(f"{short_name(run.dataset)} test against others, {run.run}"))
     axis.set_ylabel("AUROC")
     axis.set_ylim(-0.02, 1.02)
     _finish(axis, run)
-
-
-def _wrapped(title: str) -> str:
-    """Keep a title within the width of its panel."""
-    return textwrap.fill(title, 44)
 
 
 def _finish(axis: Axes, run: TrainingMetrics) -> None:

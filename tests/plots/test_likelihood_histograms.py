@@ -72,7 +72,7 @@ def test_several_sets_get_a_line_and_an_auroc_each() -> None:
     outlines = [patch for patch in axes.patches if patch.get_alpha() is None]
     assert len({patch.get_edgecolor() for patch in outlines}) == 4
     assert len({str(patch.get_linestyle()) for patch in outlines}) == 4, "readable without colour too"
-    assert "omniglot test 0.500" in axes.get_title().replace("\n", " ")
+    assert "omniglot test 0.500" in axes.get_title().replace("\N{NO-BREAK SPACE}", " ")
     assert _legend(axes)[2].startswith("omniglot test (out)")
 
 
