@@ -6,6 +6,8 @@
 #   bash paper_figure_scripts/FIM_approximation_plot.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 introduce
-train_model glow "$IN"
-draw plots.FIM_approximation glow "$(run_of glow "$IN")" --n_samples "$FISHER_SAMPLES" --compute \
-    --output "$FIGURES/FIM_approximation"
+for family in "${ALL_FAMILIES[@]}"; do
+    train_model "$family" "$IN"
+    draw plots.FIM_approximation "$family" "$(run_of "$family" "$IN")" --n_samples "$FISHER_SAMPLES" --compute \
+        --output "$FIGURES/FIM_approximation-$family"
+done

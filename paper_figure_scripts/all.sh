@@ -59,7 +59,6 @@ of_glow() {
     script gradients_histogram_and_scatter.sh
     script entropy_difference_plot.sh
     script autocorrelation_plot.sh
-    script FIM_approximation_plot.sh
 }
 
 of_other_families() {
@@ -79,6 +78,7 @@ of_all_families() {
 }
 
 of_each_family() {
+    script FIM_approximation_plot.sh
     script FIM_appendix.sh
     script model_samples.sh
     if [ "$SCALE" = dev ]; then

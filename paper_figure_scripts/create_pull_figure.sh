@@ -9,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 introduce
 models glow "${TRAINED[@]}"
 draw plots.likelihood_histogram_comparison "${MODELS[@]}" --output "$FIGURES/pull_likelihoods"
+ALL_SETS=("$IN" "$OUT") # so that no third set stretches the axis
 models glow "$IN"
 draw plots.summary_statistic_histograms.anomaly_score "${MODELS[@]}" --anomaly_detection gradients_L2_norms_gaussian \
     --batch_size 5 --output "$FIGURES/pull_scores"
