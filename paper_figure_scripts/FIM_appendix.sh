@@ -9,7 +9,7 @@ introduce
 for family in "${ALL_FAMILIES[@]}"; do
     train_model "$family" "$IN"
     for figure in raw_FIMs values_histogram; do
-        draw "plots.FIM_approximation.$figure" "$family" "$(run_of "$family" "$IN")" --n_samples "$FISHER_SAMPLES" \
+        draw "plots.FIM_approximation.$figure" "$family" "$(run_of "$family" "$IN")" --n_samples "${FISHER_SAMPLES[$family]}" \
             --compute --output "$FIGURES/FIM_appendix-$figure-$family"
     done
 done

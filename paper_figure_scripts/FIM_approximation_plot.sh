@@ -8,6 +8,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 introduce
 for family in "${ALL_FAMILIES[@]}"; do
     train_model "$family" "$IN"
-    draw plots.FIM_approximation "$family" "$(run_of "$family" "$IN")" --n_samples "$FISHER_SAMPLES" --compute \
+    draw plots.FIM_approximation "$family" "$(run_of "$family" "$IN")" --n_samples "${FISHER_SAMPLES[$family]}" --compute \
         --output "$FIGURES/FIM_approximation-$family"
 done

@@ -28,7 +28,9 @@ small)
     small_sets
     # The costlier the gradients of a family, the fewer images.
     declare -A LIMITS=([glow]=1000 [vae]=1000 [pixelcnn]=500 [diffusion]=300)
-    FISHER_SAMPLES=500 TIMESTEPS="1 10 40 160" TIMESTEP=10 DRAWN=25
+    # Samples of a model for its Fisher matrix; a PixelCNN draws them pixel by pixel.
+    declare -A FISHER_SAMPLES=([glow]=500 [vae]=500 [pixelcnn]=100 [diffusion]=100)
+    TIMESTEPS="1 10 40 160" TIMESTEP=10 DRAWN=25
     learned=(--weight-decay 0 --no-augmentation --grey --evaluate-limit 300)
     GENERAL_TRAINING=(--steps 1000 --learning-rate 2e-3 --steps-per-scale 4 --hidden-channels 32 "${learned[@]}")
     SPECIFIC_TRAINING=(--steps 1000 --learning-rate 1.5e-3 --evaluate-every 200 "${learned[@]}")
@@ -42,7 +44,8 @@ small)
 test)
     small_sets
     declare -A LIMITS=([glow]=110 [vae]=110 [pixelcnn]=110 [diffusion]=110) # methods fit on ten groups of five
-    FISHER_SAMPLES=10 TIMESTEPS="1 5" TIMESTEP=5 DRAWN=4
+    declare -A FISHER_SAMPLES=([glow]=10 [vae]=10 [pixelcnn]=10 [diffusion]=10)
+    TIMESTEPS="1 5" TIMESTEP=5 DRAWN=4
     learned=(--steps 3 --batch-size 8 --limit 40 --weight-decay 0 --no-augmentation --grey --evaluate-limit 10)
     GENERAL_TRAINING=(--scales 2 --steps-per-scale 1 --hidden-channels 4 "${learned[@]}")
     SPECIFIC_TRAINING=("${learned[@]}")
@@ -59,7 +62,8 @@ dev)
     TRAIN_SETS="${TRAIN_SETS:-${CIFAR10:-cifar10} ${SVHN:-svhn}}"
     SMOOTH_SETS=(mnist) COLOUR_SETS=("${CIFAR10:-cifar10}" "${SVHN:-svhn}")
     declare -A LIMITS=([glow]=2000 [vae]=2000 [pixelcnn]=1000 [diffusion]=1000)
-    FISHER_SAMPLES=1000 TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=36
+    declare -A FISHER_SAMPLES=([glow]=1000 [vae]=1000 [pixelcnn]=200 [diffusion]=200)
+    TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=36
     # Of the Glows as hierarchy_cifar10_svhn.sh has them, which goes on with these runs.
     learned=(--weight-decay 0 --evaluate-every 1000 --evaluate-limit 500)
     GENERAL_TRAINING=(--steps "${GENERAL_STEPS:-7000}" --learning-rate 2e-3 --steps-per-scale 8 --hidden-channels 64
@@ -79,7 +83,8 @@ paper)
     TRAIN_SETS="${TRAIN_SETS:-$IMAGE_SETS}"
     SMOOTH_SETS=(mnist) COLOUR_SETS=(cifar10 svhn)
     declare -A LIMITS=([glow]=all [vae]=all [pixelcnn]=all [diffusion]=all)
-    FISHER_SAMPLES=1000 TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=64
+    declare -A FISHER_SAMPLES=([glow]=1000 [vae]=1000 [pixelcnn]=1000 [diffusion]=1000)
+    TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=64
     # As in the first paper, the general model is not trained on.
     EQUAL=--no-equal-training
     # Sizes and optimization are the papers', lengths are not at hand and so ours (docs/presets.md).
