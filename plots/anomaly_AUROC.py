@@ -21,7 +21,7 @@ from plots.histogram import LINES
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
 from plots.scoring import ScoredSets, scored_sets
-from plots.style import COLOURS, colours_of, new_figure, short_name, style
+from plots.style import COLOURS, colours_of, new_figure, short_name, style, wrapped
 from plots.summary_statistic_histograms.features import models_text, rows_text
 
 __all__ = ["main", "make_figure", "table"]
@@ -97,7 +97,7 @@ def _draw(axis: Axes, title: str, curves: Sequence[_Curve]) -> None:
         line = LINES[place % len(LINES)]
         axis.plot(100 * false, 100 * true, color=curve.colour, linestyle=line, label=curve.label)
     axis.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
-    axis.set_title(title, fontsize=7)
+    axis.set_title(wrapped(title, 40), fontsize=7)
     axis.set_xlabel("in-distribution flagged (%)")
     axis.set_ylabel("out-of-distribution flagged (%)")
     axis.legend(
