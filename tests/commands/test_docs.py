@@ -16,10 +16,12 @@ import benchmarks.false_positive_rates
 import benchmarks.gradient_scores
 import main
 from anomaly_methods import cache_statistics, fisher_matrix
+from models.registry import FAMILIES
 from tests.commands.calls import Call
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CARDS = sorted((ROOT / "models").glob("*/README.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *CARDS]
 PROGRAMS = {
     ("python", "main.py"): main.main,
     ("python", "-m", "anomaly_methods.cache_statistics"): cache_statistics.main,
@@ -37,7 +39,7 @@ def command_lines(page: Path) -> Iterator[list[str]]:
                 yield shlex.split(line, comments=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[argparse.Namespace] = []
 
@@ -58,6 +60,19 @@ def test_commands_can_be_parsed(page: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 assert program(words[len(start) :]) == 0, words
                 tried += 1
     assert len(taken) == tried
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.parent.name)
+def test_the_card_of_a_family_shows_samples_and_links_to_what_there_is(card: Path) -> None:
+    text = card.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:]+)\)", text)  # those with a colon lead out of the project
+    assert [link for link in links if not (card.parent / link).exists()] == []
+    assert any(link.endswith("samples.png") for link in links)
+    assert all(f"\n| {line} |" in text for line in ("what it is", "source", "library", "licence", "bound"))
+
+
+def test_every_family_has_a_card() -> None:
+    assert {card.parent.name for card in CARDS} == set(FAMILIES)
 
 
 def test_the_page_on_gradients_has_commands_to_try() -> None:
