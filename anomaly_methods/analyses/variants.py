@@ -85,8 +85,8 @@ class VariantLikelihood:
     auroc: float
     """Of -log p(x) as a score against the originals: below 0.5 where the variant is the more likely one."""
     nonfinite: int
-    """Images left out of the first numbers, as their likelihoods are NaN or infinite; in the AUROC these count
-    as the most anomalous."""
+    """Images left out of the first numbers, as their likelihoods are NaN or infinite; in the AUROC they
+    count as the most anomalous."""
     n: int
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Stands in for Python: writes its words to $RECORD, one command a line, leaves the file that the command would leave
 # where a script looks for it, and fails if a word matches $FAIL.
-printf '%q ' "$@" >>"$RECORD"
-printf '\n' >>"$RECORD"
+line="$(printf '%q ' "$@")"
+printf '%s\n' "$line" >>"$RECORD" # in one piece, for scripts run side by side
 if [ -n "${FAIL:-}" ] && [[ "$*" == *$FAIL* ]]; then exit 3; fi
 words=("$@")
 for ((place = 0; place < $#; place++)); do

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import main
+from tests.programs import run_module
 
 FOLDER = Path(__file__).parents[2] / "paper_figure_scripts"
 SHARED = {"common.sh", "scales.sh"}
@@ -107,7 +108,7 @@ def _options(words: Sequence[str]) -> tuple[str, ...]:
 
 def _start(words: Sequence[str]) -> None:
     if words[0] == "-m":
-        runpy.run_module(words[1], run_name="__main__")
+        run_module(words[1])
     elif words[0] == "main.py":
         main.main(words[1:])
     else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import runpy
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import run_module
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plots.md").read_text(encoding="utf-8")
@@ -45,11 +46,8 @@ def test_commands_are_taken_and_miss_nothing_but_their_runs(
     """Options that a module does not know would print its usage."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", words[2:])
-    for module in (words[2], f"{words[2]}.__main__"):
-        if not hasattr(sys.modules.get(module), "__path__"):
-            monkeypatch.delitem(sys.modules, module, raising=False)  # or runpy warns that it runs it twice
     with pytest.raises(SystemExit) as end:
-        runpy.run_module(words[2], run_name="__main__")
+        run_module(words[2])
     (line,) = capsys.readouterr().err.splitlines()
     assert end.value.code == 2
     assert re.search(r"is not a run folder|no such file|No such file|There is no|not there", line), line

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from plots.FIM_approximation import normalised, raw_FIMs, values_histogram
 from plots.FIM_approximation.command import draw
 from plots.FIM_approximation.matrix import FisherMatrix, fisher_matrix, tensor_labels
 from tests.anomaly_methods.examples import make_statistics
+from tests.programs import run_module
 
 
 def statistics(samples: int = 400, **changes: object) -> Statistics:
@@ -199,8 +199,7 @@ def test_package_and_submodules_run_and_refuse_in_one_sentence(
     module: str, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["plots", "glow", "mine", "--output", str(run / "f")])
-    monkeypatch.delitem(sys.modules, f"plots.FIM_approximation.{module}", raising=False)
     with pytest.raises(SystemExit) as exit_:
-        runpy.run_module(f"plots.FIM_approximation.{module}", run_name="__main__")
+        run_module(f"plots.FIM_approximation.{module}")
     assert exit_.value.code == 2
     assert capsys.readouterr().err.startswith("Statistics for this figure are missing")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import runpy
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from plots.image_grid import image_grid
 from plots.model_samples.command import draw
 from plots.model_samples.grids import make_figure, named_after, table, title
 from plots.pictures import Pictures, load_pictures, pixel_counts, save_pictures
+from tests.programs import run_module
 
 SAMPLES = {
     "kind": "samples",
@@ -176,8 +176,7 @@ def test_package_and_submodule_run(
     module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["plots", str(tmp_path / "none.npz"), "--output", str(tmp_path / "f")])
-    monkeypatch.delitem(sys.modules, f"plots.model_samples.{module}", raising=False)
     with pytest.raises(SystemExit) as exit_:
-        runpy.run_module(f"plots.model_samples.{module}", run_name="__main__")
+        run_module(f"plots.model_samples.{module}")
     assert exit_.value.code == 2
     assert capsys.readouterr().err.startswith("There is no array of images")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from plots.style import COLOURS
 from plots.summary_statistic_histograms.features import FeaturePanel, chosen_names, kind_of
 from plots.summary_statistic_histograms.figure import Look, main, make_figure, pages_of, table
 from tests.plots.examples import LAYERS, gradients, keep, likelihood, make_run
+from tests.programs import run_module
 
 SETS = ("celeba", "cifar10", "svhn", "imagenet32", "gtsrb")
 COMMAND = """glow MODEL --id_datasets celeba --datasets cifar10 celeba svhn imagenet32 gtsrb \
@@ -56,7 +56,7 @@ def test_the_papers_command_runs_as_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["x", *shlex.split(COMMAND)])
-    runpy.run_module("plots.summary_statistic_histograms", run_name="__main__")
+    run_module("plots.summary_statistic_histograms")
     files = [Path(line) for line in capsys.readouterr().out.splitlines()]
     assert [file.suffix for file in files] == [".pdf", ".png", ".csv"]
     assert all(file.parent == tmp_path / "figures" and file.stat().st_size for file in files)
@@ -168,7 +168,7 @@ def test_missing_statistics_and_mixed_models_end_in_one_sentence(
     words = ["glow", "MODEL", "--id_datasets", "celeba", "--datasets", "lsun"]
     monkeypatch.setattr(sys, "argv", ["x", *words, "--anomaly_detection", "typicality", "--batch_size", "5"])
     with pytest.raises(SystemExit) as end:
-        runpy.run_module("plots.summary_statistic_histograms", run_name="__main__")
+        run_module("plots.summary_statistic_histograms")
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith(
