@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import pickle
 import re
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +35,16 @@ def read_pickle(path: Path) -> Any:
 
     A pickle names functions to call. Here the few names that plain arrays need lead to classes of this file,
     which only collect shapes and bytes; every other name is refused before anything happens. Arrays are
-    read-only views of the bytes in the file.
+    read-only.
 
     Raises:
         ValueError: the file asks for another name (the sentence says which), is truncated or is no pickle.
     """
     with path.open("rb") as file:
         try:
-            return _plain(_Unpickler(file, encoding="bytes").load())
+            # Of a map no more is read than there is, whatever length the pickle names.
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                return _plain(_Unpickler(content, encoding="bytes").load())
         except _RefusedError as error:
             raise ValueError(
                 f"{path} is a pickle that asks for {error}, which is not plain data: nothing was executed, "
@@ -54,7 +58,20 @@ class _RefusedError(Exception):
     """Says which name was asked for; no `ValueError`, so that it is never taken for a damaged file."""
 
 
-class _Unpickler(pickle.Unpickler):
+def _load_byte_array(unpickler: Any) -> None:
+    """Read a byte array, reserving no memory for what is not there."""
+    (length,) = struct.unpack("<Q", unpickler.read(8))
+    unpickler.append(bytearray(unpickler.read(length)))
+
+
+class _Unpickler(pickle._Unpickler):
+    """Of Python's own unpickler, whose faster twin in C lets a few bytes take all memory (a memo's place)."""
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.BYTEARRAY8[0]: _load_byte_array,
+    }
+
     def find_class(self, module: str, name: str) -> Any:
         package = module.replace("numpy.core", "numpy._core").replace("__builtin__", "builtins")
         if (package, name) not in _ALLOWED:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +52,30 @@ def test_no_other_name_is_allowed(tmp_path: Path, name: str) -> None:
     (tmp_path / "a").write_bytes(b"c" + name.replace(".", "\n").encode() + b"\n(Vecho\ntR.")
     with pytest.raises(ValueError, match=f"asks for {name}, .*nothing was executed"):
         read_pickle(tmp_path / "a")
+
+
+def peak_while_reading(path: Path) -> int:
+    tracemalloc.start()
+    with suppress(ValueError):
+        read_pickle(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02N" + pickle.LONG_BINPUT + struct.pack("<I", 20_000_000) + b".",
+        b"\x80\x05" + pickle.BYTEARRAY8 + struct.pack("<Q", 1 << 28) + b"x.",
+        b"\x80\x04" + pickle.BINBYTES8 + struct.pack("<Q", 1 << 28) + b"x.",
+        b"\x80\x02" + pickle.BINUNICODE + struct.pack("<I", 1 << 28) + b"x.",
+    ],
+    ids=["memo", "byte array", "bytes", "text"],
+)
+def test_a_few_bytes_take_little_memory(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a").write_bytes(content)
+    assert peak_while_reading(tmp_path / "a") < 1 << 20
 
 
 def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
