@@ -123,6 +123,9 @@ class _OldArchive(Archive):
                 raise ValueError(f"storage {key} has {numel} numbers, expected were {storage.numel}")
             yield key, position + 8
             position += 8 + numel * storage.dtype.itemsize
+        # The last ones may be of tensors that nobody asks for: a file without them is truncated all the same.
+        if self._file.seek(0, io.SEEK_END) < position:
+            raise EOFError(f"{position} bytes were expected")
 
     def _read(self, key: str, first: int, size: int) -> bytearray:
         self._file.seek(self._starts[key] + first)

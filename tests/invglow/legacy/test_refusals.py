@@ -95,7 +95,7 @@ def test_an_unknown_class_of_the_papers_package_is_inert_and_named(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["affine", "folder"])
 @pytest.mark.parametrize("as_zip", [True, False])
-@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.6, 0.999])
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.6, 0.999, 1 - 1e-9])
 def test_truncated_files_are_named(tmp_path: Path, name: str, as_zip: bool, part: float) -> None:
     path = save(tmp_path, name, as_zip=as_zip)
     path = path / "glow_checkpoint_10.pt" if path.is_dir() else path
