@@ -11,9 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from commands.caching import cache
-from commands.common import HelpFormatter, add_device, add_download
+from commands.common import add_device, add_download
 from commands.computing import add_selection
 from commands.exit_code import exit_code
+from commands.paper_arguments import add_images_at_once, models_parser
 
 __all__ = ["main"]
 
@@ -32,15 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m anomaly_methods.cache_statistics",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=HelpFormatter,
-    )
+    parser = models_parser("anomaly_methods.cache_statistics", __doc__, EXAMPLE)
     add = parser.add_argument
-    add("family", metavar="FAMILY", help="what the models are, for example glow; a run of another is refused")
-    add("models", nargs="+", metavar="MODEL", help="runs, by name or folder")
     add("--datasets", nargs="+", required=True, metavar="NAME", help="image sets")
     add(
         "--anomaly_detection",
@@ -59,14 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the paper's batch, a GROUP SIZE: images that are judged together, --group-size of main.py; "
         "how many are computed at a time is --images_at_once",
     )
-    add(
-        "--images_at_once",
-        dest="batch_size",
-        type=int,
-        default=128,
-        metavar="N",
-        help="images in memory at a time; changes nothing but speed and rounding",
-    )
+    add_images_at_once(parser)
     add(
         "--model_mode",
         choices=("eval", "train"),

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from anomaly_methods.matrix_options import add_matrix
-from commands.common import HelpFormatter, add_device
+from commands.common import add_device
 from commands.exit_code import exit_code
 from commands.fisher_matrix import keep_fisher_matrix
+from commands.paper_arguments import add_images_at_once, models_parser
 
 __all__ = ["main"]
 
@@ -31,25 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m anomaly_methods.fisher_matrix",
-        description=__doc__,
-        epilog=EXAMPLE,
-        formatter_class=HelpFormatter,
-    )
-    add = parser.add_argument
-    add("family", metavar="FAMILY", help="what the models are, for example glow; a run of another is refused")
-    add("models", nargs="+", metavar="MODEL", help="runs, by name or folder")
+    parser = models_parser("anomaly_methods.fisher_matrix", __doc__, EXAMPLE)
     add_matrix(parser)
-    add(
-        "--images_at_once",
-        dest="batch_size",
-        type=int,
-        default=128,
-        metavar="N",
-        help="images in memory at a time; changes nothing but speed and rounding",
-    )
-    add("--recompute", action="store_true", help="compute again what is there")
+    add_images_at_once(parser)
+    parser.add_argument("--recompute", action="store_true", help="compute again what is there")
     add_device(parser)
     return parser
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 from numpy.typing import NDArray
 
 from plots.histogram import common_edges, normal_of
+from plots.output import save_with_numbers
+from plots.paper_command import request_of
 from plots.paper_request import PaperRequest
 from plots.style import short_name
 from plots.summary_statistic_histograms.features import FeaturePanel, feature_panels
 
-__all__ = ["HEADER", "MARKERS", "PanelPair", "add_scatter", "draw_scatter", "pairs_of", "table"]
+__all__ = [
+    "HEADER",
+    "MARKERS",
+    "PanelPair",
+    "add_scatter",
+    "draw_scatter",
+    "pairs_of",
+    "save_scatter",
+    "table",
+]
 
 HEADER = ("model", "set", "role", "row", "statistic_x", "x", "statistic_y", "y")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*", "p", "h")
@@ -50,6 +62,28 @@ def pairs_of(request: PaperRequest) -> list[PanelPair]:
         raise ValueError(f"A scatter shows 2 statistics against each other, got {chosen}.")
     panels = feature_panels(request, _PAIR, options.statistics)
     return list(zip(panels[::2], panels[1::2], strict=True))
+
+
+def save_scatter(
+    parser: argparse.ArgumentParser,
+    name: str,
+    make_figure: Callable[..., Figure],
+    arguments: Sequence[str] | None,
+) -> None:
+    """Parse the arguments of a figure with a scatter, draw it and save it with its numbers.
+
+    Args:
+        parser: of `paper_parser`.
+        name: of the figure's file.
+        make_figure: takes pairs of panels, `fitted` and `seed`.
+        arguments: as of `main`.
+    """
+    add_scatter(parser)
+    request = request_of(parser.parse_args(arguments), name)
+    request.require()
+    pairs = pairs_of(request)
+    figure = make_figure(pairs, fitted=request.options.fitted_distribution, seed=request.seed)
+    save_with_numbers(figure, request.output, HEADER, table(pairs, request.seed))
 
 
 def draw_scatter(

@@ -12,19 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from plots.command import run_command
-from plots.output import save_with_numbers
-from plots.paper_command import paper_parser, request_of
+from plots.paper_command import paper_parser
 from plots.style import colours_of, new_figure, short_name, style, titled_legend
 from plots.summary_statistic_histograms.features import models_text, quantity, rows_text
-from plots.summary_statistic_histograms.scatter import (
-    HEADER,
-    MARKERS,
-    PanelPair,
-    add_scatter,
-    draw_scatter,
-    pairs_of,
-    table,
-)
+from plots.summary_statistic_histograms.scatter import MARKERS, PanelPair, draw_scatter, save_scatter
 
 __all__ = ["main", "make_figure", "scatter_legend"]
 
@@ -74,12 +65,7 @@ def scatter_legend(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the scatter of two statistics under every model."""
     parser = paper_parser("plots.summary_statistic_histograms.scatter_main", __doc__, EXAMPLE)
-    add_scatter(parser)
-    request = request_of(parser.parse_args(arguments), "scatter")
-    request.require()
-    pairs = pairs_of(request)
-    figure = make_figure(pairs, fitted=request.options.fitted_distribution, seed=request.seed)
-    save_with_numbers(figure, request.output, HEADER, table(pairs, request.seed))
+    save_scatter(parser, "scatter", make_figure, arguments)
 
 
 if __name__ == "__main__":

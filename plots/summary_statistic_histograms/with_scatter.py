@@ -12,19 +12,11 @@ from matplotlib.figure import Figure
 
 from plots.command import run_command
 from plots.histogram import common_edges, draw_normal, draw_sets, normal_of
-from plots.output import save_with_numbers
-from plots.paper_command import paper_parser, request_of
+from plots.paper_command import paper_parser
 from plots.style import colours_of, new_figure, style
 from plots.summary_statistic_histograms.features import FeaturePanel, quantity, rows_text
 from plots.summary_statistic_histograms.figure import legend_of, title_of, two_lines
-from plots.summary_statistic_histograms.scatter import (
-    HEADER,
-    PanelPair,
-    add_scatter,
-    draw_scatter,
-    pairs_of,
-    table,
-)
+from plots.summary_statistic_histograms.scatter import PanelPair, draw_scatter, save_scatter
 
 __all__ = ["main", "make_figure"]
 
@@ -68,12 +60,7 @@ def _draw_histogram(axis: Axes, panel: FeaturePanel, colours: Mapping[str, str],
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the histograms and the scatter of two statistics under every model."""
     parser = paper_parser("plots.summary_statistic_histograms.with_scatter", __doc__, EXAMPLE)
-    add_scatter(parser)
-    request = request_of(parser.parse_args(arguments), "with_scatter")
-    request.require()
-    pairs = pairs_of(request)
-    figure = make_figure(pairs, fitted=request.options.fitted_distribution, seed=request.seed)
-    save_with_numbers(figure, request.output, HEADER, table(pairs, request.seed))
+    save_scatter(parser, "with_scatter", make_figure, arguments)
 
 
 if __name__ == "__main__":
