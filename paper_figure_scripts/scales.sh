@@ -72,9 +72,12 @@ dev)
     VARIANT_TRAINING=(--steps 1000 --learning-rate 1e-3 "${learned[@]}")
     # Of the others as the presets vae-cifar10, pixelcnn-cifar10 and diffusion-cifar10 have them.
     learned=(--weight-decay 0 --evaluate-limit 200)
-    VAE_TRAINING=(--setting latent_dimensions=128 --steps 3500 --learning-rate 2e-3 "${learned[@]}")
-    PIXELCNN_TRAINING=(--steps 1200 --batch-size 16 --learning-rate 5e-3 "${learned[@]}")
-    DIFFUSION_TRAINING=(--steps 1500 --batch-size 32 --learning-rate 3e-3 "${learned[@]}")
+    VAE_TRAINING=(--setting latent_dimensions=128 --steps 2500 --batch-size 64 --learning-rate 2e-3
+        --evaluate-every 2500 "${learned[@]}")
+    PIXELCNN_TRAINING=(--setting hidden_channels=24 --steps 1000 --batch-size 16 --learning-rate 6e-3
+        --evaluate-every 1000 "${learned[@]}")
+    DIFFUSION_TRAINING=(--setting training=bound --steps 1400 --batch-size 16 --learning-rate 4e-3
+        --evaluate-every 1400 "${learned[@]}")
     ;;
 paper)
     colour_sets
