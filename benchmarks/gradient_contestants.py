@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from anomaly_methods.extractors.gradient_norms.vmapped import pieces_of, vmapped_gradients
 from benchmarks.contestants import trained_like
@@ -35,8 +36,9 @@ def build_model(config: GlowConfig) -> Glow:
 
 def task(name: str, model: Glow, config: GlowConfig, x: Tensor) -> Callable[[], object]:
     """Return what one contestant does with a batch."""
+    memory = Memory()
     tasks: dict[str, Callable[[], object]] = {
-        OURS: lambda: squared_gradient_norms(model, x),
+        OURS: lambda: squared_gradient_norms(model, x, memory=memory),
         PLAIN: lambda: plain_pass(model, x),
         LOOP: lambda: reference_squared_norms(model, x),
         VMAP: lambda: vmapped_squared_norms(model, x),

@@ -12,6 +12,7 @@ from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.gradient_norms.checks import disagreeing, require_independent_images
 from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms, squared_gradient_norms
 from anomaly_methods.extractors.gradient_norms.fallback import say_once
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters
 from models.base import GenerativeModel
 
@@ -37,11 +38,13 @@ class GradientExtractor(Extractor):
     def __init__(self, group_size: int = 1) -> None:
         super().__init__(group_size)
         self._apart: WeakKeyDictionary[GenerativeModel, tuple[str, ...]] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[GenerativeModel, Memory] = WeakKeyDictionary()
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         if model not in self._apart:
             self._apart[model] = self._checked(model, x)
-        return squared_gradient_norms(model, x, self.group_size, apart=self._apart[model])
+        memory = self._memories.setdefault(model, Memory())
+        return squared_gradient_norms(model, x, self.group_size, apart=self._apart[model], memory=memory)
 
     def details(self, model: GenerativeModel) -> Mapping[str, Any]:
         """Return {name: numel, shape and module type} of every tensor."""

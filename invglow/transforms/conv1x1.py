@@ -83,6 +83,7 @@ class LUConv1x1(_MatrixConv1x1):
 
     permutation: Tensor
     sign: Tensor
+    identity: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -91,13 +92,13 @@ class LUConv1x1(_MatrixConv1x1):
         dtype = torch.get_default_dtype()
         self.register_buffer("permutation", permutation.to(dtype))
         self.register_buffer("sign", diagonal.sign().to(dtype))
+        self.register_buffer("identity", torch.eye(channels, dtype=dtype), persistent=False)
         self.lower = nn.Parameter(lower.tril(-1).to(dtype))
         self.upper = nn.Parameter(upper.triu(1).to(dtype))
         self.log_diagonal = nn.Parameter(diagonal.abs().log().to(dtype))
 
     def matrix(self) -> Tensor:
-        identity = torch.eye(len(self.sign), dtype=self.lower.dtype, device=self.lower.device)
-        lower = self.lower.tril(-1) + identity
+        lower = self.lower.tril(-1) + self.identity
         upper = self.upper.triu(1) + torch.diag(self.sign * self.log_diagonal.exp())
         return self.permutation @ lower @ upper
 

@@ -18,6 +18,7 @@ from anomaly_methods.extractors.fisher.structure import blocks_of
 from anomaly_methods.extractors.fisher.sums import Part, Sums
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
 from models.base import GenerativeModel
 
@@ -102,12 +103,13 @@ def _summed(model: GenerativeModel, images: FisherImages, sums: Sums, batch_size
     """Add the images that are missing, batch by batch, and yield the size of each."""
     device = next(iter(trainable_parameters(model).values())).device
     apart: tuple[str, ...] | None = None
+    memory = Memory()
     for start in range(sums.seen, len(images), batch_size):
         x = images.batch(range(start, min(start + batch_size, len(images)))).to(device)
         x = x.contiguous(memory_format=torch.channels_last)
         if apart is None:
             apart = tensors_to_leave_apart(model, x)
-        visit_gradients(model, x, sums.add, apart=apart)
+        visit_gradients(model, x, sums.add, apart=apart, memory=memory)
         sums.seen += len(x)
         yield len(x)
 

@@ -13,6 +13,7 @@ from anomaly_methods.extractors.fisher.fisher import Fisher
 from anomaly_methods.extractors.fisher.forms import QuadraticForm
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
 from anomaly_methods.fisher_options import DEFAULT_DAMPING
 from models.base import GenerativeModel
@@ -54,11 +55,13 @@ class FisherExtractor(Extractor):
         fisher.damping(damping)  # what cannot be used is refused here
         self._forms: Mapping[str, QuadraticForm] = {}
         self._apart: WeakKeyDictionary[GenerativeModel, tuple[str, ...]] = WeakKeyDictionary()
+        self._memories: WeakKeyDictionary[GenerativeModel, Memory] = WeakKeyDictionary()
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         if model not in self._apart:
             self._prepare(model, x)
-        return visit_gradients(model, x, self._value, self.group_size, apart=self._apart[model])
+        apart, memory = self._apart[model], self._memories.setdefault(model, Memory())
+        return visit_gradients(model, x, self._value, self.group_size, apart=apart, memory=memory)
 
     @property
     def settings(self) -> Mapping[str, Any]:

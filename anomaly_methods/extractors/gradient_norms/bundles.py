@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.graph import bits_of
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient, Stack
-from anomaly_methods.extractors.gradient_norms.programs import Compiled, Program, compiled
+from anomaly_methods.extractors.gradient_norms.programs import Compiled, Programs
 from anomaly_methods.extractors.gradient_norms.pull_back import pull_back
 
 __all__ = ["Bundle", "bundles_of", "pulled_back"]
@@ -57,36 +57,38 @@ class Bundle:
         return len(self.roots) == self.expected and self.size > _AT_A_TIME
 
 
-def pulled_back(bundles: Iterable[Bundle], parameters: Mapping[int, Tensor]) -> Found:
+def pulled_back(bundles: Iterable[Bundle], parameters: Mapping[int, Tensor], programs: Programs) -> Found:
     """Pull back what the bundles hold, and empty them.
 
     Args:
         bundles: that need not have all their gradients.
         parameters: those whose gradients are wanted, with their bits in `Graph`.
+        programs: of earlier batches, and for later ones.
     """
-    together: dict[Program, list[tuple[Compiled, Bundle]]] = {}
+    together: dict[int, list[tuple[Compiled, Bundle]]] = {}
     others = Bundle(0)
     for bundle in bundles:
-        graph = compiled(bundle.roots)
+        graph = programs.compiled(bundle.roots)
         if graph is not None:
-            together.setdefault(graph.program, []).append((graph, bundle))
+            together.setdefault(id(graph.program), []).append((graph, bundle))
             continue
         others.leaves |= bundle.leaves
         roots, gradients = bundle.taken()
         others.roots += roots
         others.gradients += gradients
-    for program, members in together.items():
+    for members in together.values():
         count = max(1, _AT_A_TIME // members[0][1].size)
         for start in range(0, len(members), count):
-            yield from _run(program, members[start : start + count])
+            yield from _run(members[start : start + count], programs)
     yield from _by_autograd(others, [parameters[bit] for bit in bits_of(others.leaves)])
 
 
-def _run(program: Program, members: Sequence[tuple[Compiled, Bundle]]) -> Found:
-    found = program.run([graph.saved for graph, _ in members], [bundle.taken()[1] for _, bundle in members])
+def _run(members: Sequence[tuple[Compiled, Bundle]], programs: Programs) -> Found:
+    graphs = [graph for graph, _ in members]
+    found = graphs[0].program.run(programs.saved(graphs), [bundle.taken()[1] for _, bundle in members])
     for number, gradients in enumerate(found):
         stack = Stack(gradients)
-        for place, (graph, _) in enumerate(members):
+        for place, graph in enumerate(graphs):
             yield graph.parameters[number], stack.gradient(place)
 
 

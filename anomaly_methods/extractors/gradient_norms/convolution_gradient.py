@@ -11,7 +11,8 @@ from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.outer_sum import Layout, OuterSum
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient, PerGroupGradient
-from anomaly_methods.extractors.gradient_norms.windows import Windows, by_group, positions
+from anomaly_methods.extractors.gradient_norms.scratch import Scratch
+from anomaly_methods.extractors.gradient_norms.windows import POINT, Rows, Windows
 
 __all__ = ["Convolution", "convolution_gradient"]
 
@@ -61,6 +62,8 @@ def convolution_gradient(
     narrow: Tensor,
     convolution: Convolution,
     groups: int,
+    scratch: Scratch,
+    *,
     row_products: RowProducts | None = None,
 ) -> PerGroupGradient:
     """Correlate input and output gradient of a convolution.
@@ -72,26 +75,29 @@ def convolution_gradient(
         narrow: one value per position: the output's gradient, or the input if transposed; (B, N, *sides).
         convolution: settings.
         groups: of images.
+        scratch: for what is used up before the next layer's gradient is asked for.
         row_products: as in `OuterSum`.
     """
     if convolution.channel_groups > 1:
-        return _in_channel_groups(wide, narrow, convolution, groups)
+        return _in_channel_groups(wide, narrow, convolution, groups, scratch)
     turned = convolution.turned_windows
     if turned is not None and narrow.shape[1] < wide.shape[1] and convolution.has_sides:
-        left, right = turned.of(narrow, tuple(wide.shape[2:])), positions(wide)
-        layout = Layout(convolution.shape, windows_on_rows=True)
+        sides, windows_on_rows = (turned, POINT), True
     else:
-        left, right = positions(narrow), convolution.windows.of(wide, tuple(narrow.shape[2:]))
-        layout = Layout(convolution.shape)
-    return OuterSum(by_group(left, groups), by_group(right, groups), layout, row_products)
+        sides, windows_on_rows = (POINT, convolution.windows), False
+    counts = tuple((wide if windows_on_rows else narrow).shape[2:])
+    left = Rows(narrow, sides[0], counts, groups, scratch)
+    right = Rows(wide, sides[1], counts, groups, scratch)
+    return OuterSum(left, right, Layout(convolution.shape, windows_on_rows), scratch, row_products)
 
 
-def _in_channel_groups(wide: Tensor, narrow: Tensor, convolution: Convolution, groups: int) -> DenseGradient:
+def _in_channel_groups(
+    wide: Tensor, narrow: Tensor, convolution: Convolution, groups: int, scratch: Scratch
+) -> DenseGradient:
     """Form the gradient: the weights of such layers are small."""
     outputs, inputs, *kernel = convolution.shape
-    parts = convolution.channel_groups
-    left = by_group(positions(narrow), groups).unflatten(2, (parts, outputs // parts))
-    right = by_group(convolution.windows.of(wide, tuple(narrow.shape[2:])), groups)
-    right = right.unflatten(2, (-1, parts, inputs))
+    parts, counts = convolution.channel_groups, tuple(narrow.shape[2:])
+    left = Rows(narrow, POINT, counts, groups, scratch).all().unflatten(2, (parts, outputs // parts))
+    right = Rows(wide, convolution.windows, counts, groups, scratch).all().unflatten(2, (-1, parts, inputs))
     gradient = torch.einsum("gpcn,gpkci->gcnik", left, right)
     return DenseGradient(gradient.reshape(groups, outputs, inputs, *kernel))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,9 +14,11 @@ from anomaly_methods.extractors.gradient_norms.fallback import fallback_measured
 from anomaly_methods.extractors.gradient_norms.garbage import collection_paused
 from anomaly_methods.extractors.gradient_norms.graph import Graph, bits_of
 from anomaly_methods.extractors.gradient_norms.measures import Measure, Visitor, squared_norm, visiting
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import group_count, trainable_parameters
 from anomaly_methods.extractors.gradient_norms.per_group import DenseGradient
 from anomaly_methods.extractors.gradient_norms.plan import Plan
+from anomaly_methods.extractors.gradient_norms.routes import Routes
 from anomaly_methods.extractors.gradient_norms.trace import Trace, UntraceableError
 from anomaly_methods.extractors.gradient_norms.tracing import Tracing
 from models.base import GenerativeModel
@@ -28,7 +30,12 @@ _NUMBERS_AT_A_TIME = 1 << 25  # of the gradients of one tensor, which a visitor 
 
 
 def squared_gradient_norms(
-    model: GenerativeModel, x: Tensor, group_size: int = 1, *, apart: Collection[str] = ()
+    model: GenerativeModel,
+    x: Tensor,
+    group_size: int = 1,
+    *,
+    apart: Collection[str] = (),
+    memory: Memory | None = None,
 ) -> dict[str, Tensor]:
     """Return `f_l = || grad_l of the sum over a group of log p(x_b) ||^2` for every parameter tensor l.
 
@@ -40,6 +47,7 @@ def squared_gradient_norms(
         x: images (B, C, H, W) in [-1/2, 1/2), B a multiple of the group size.
         group_size: consecutive images whose log-likelihoods are summed before differentiating.
         apart: names of parameters that are left to the fallback although rules cover them.
+        memory: passed along with every batch under a model, it saves what depends on the parameters alone.
 
     Returns:
         {parameter name: (B // group_size,)}, float64, of all parameters that require a gradient. Values that
@@ -53,11 +61,17 @@ def squared_gradient_norms(
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
         Detection (Dauncey et al., 2024).
     """
-    return _measured(_Job(model, x, group_size, squared_norm, apart))
+    return _measured(_Job(model, x, group_size, squared_norm, apart, memory or Memory()))
 
 
 def visit_gradients(
-    model: GenerativeModel, x: Tensor, visitor: Visitor, group_size: int = 1, *, apart: Collection[str] = ()
+    model: GenerativeModel,
+    x: Tensor,
+    visitor: Visitor,
+    group_size: int = 1,
+    *,
+    apart: Collection[str] = (),
+    memory: Memory | None = None,
 ) -> dict[str, Tensor]:
     """Show a visitor the gradients of every parameter tensor, as `squared_gradient_norms` finds them.
 
@@ -70,6 +84,7 @@ def visit_gradients(
         visitor: called with a parameter's name and its gradients (groups, *shape), returns (groups,).
         group_size: consecutive images whose log-likelihoods are summed before differentiating.
         apart: names of parameters that are left to the fallback although rules cover them.
+        memory: as for `squared_gradient_norms`.
 
     Returns:
         {parameter name: (B // group_size,)}: what the visitor returned.
@@ -80,7 +95,8 @@ def visit_gradients(
     group_count(len(x), group_size)
     largest = max(parameter.numel() for parameter in trainable_parameters(model).values())
     pieces = x.split(max(1, _NUMBERS_AT_A_TIME // largest) * group_size)
-    found = [_measured(_Job(model, piece, group_size, visiting(visitor), apart)) for piece in pieces]
+    memory = memory or Memory()
+    found = [_measured(_Job(model, piece, group_size, visiting(visitor), apart, memory)) for piece in pieces]
     return {name: torch.cat([part[name] for part in found]) for name in found[0]}
 
 
@@ -88,7 +104,7 @@ def covered_squared_norms(
     model: GenerativeModel, x: Tensor, group_size: int = 1
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Compute what the rules cover; return it, and {parameter name: why not} of the rest."""
-    return _covered(_Job(model, x, group_size, squared_norm))
+    return _covered(_Job(model, x, group_size, squared_norm, (), Memory()))
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,8 @@ class _Job:
     x: Tensor
     group_size: int
     measure: Measure
-    apart: Collection[str] = ()
+    apart: Collection[str]
+    memory: Memory
 
     @cached_property
     def parameters(self) -> dict[str, Tensor]:
@@ -129,20 +146,21 @@ def _covered(job: _Job) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     Nothing is measured where the fallback has to run anyway and is the cheaper for all.
     """
-    trace = Trace(len(job.x), job.groups, list(job.parameters.values()), job.x.device)
+    parameters = list(job.parameters.values())
+    job.memory.begin(parameters, job.x.device)
+    trace = Trace(len(job.x), job.groups, parameters, job.x.device, job.memory)
     try:
         log_prob = _traced(job.model, job.x, trace)
     except UntraceableError as reason:
         return {}, dict.fromkeys(job.parameters, str(reason))
-    graph = Graph(job.parameters.values())
-    reasons = _uncovered(trace, graph, log_prob)
-    bits = {name: graph.leaves(parameter) for name, parameter in job.parameters.items()}
-    uncovered = {name: reasons[bit] for name, bit in bits.items() if bit in reasons}
+    job.memory.end(trace.sources)
+    uncovered = _uncovered(trace, job.parameters, log_prob)
     if (uncovered or job.apart) and _fallback_is_cheaper(job):
         return {}, uncovered
     left_out = {*uncovered, *job.apart}
     wanted = {name: parameter for name, parameter in job.parameters.items() if name not in left_out}
-    plan = Plan(trace, graph, wanted, job.measure)
+    routes = job.memory.routes(trace.uses, wanted, lambda: Routes(trace.uses, Graph(parameters), wanted))
+    plan = Plan(routes, job.measure)
     trace.deliver = plan.deliver
     if log_prob.requires_grad:
         trace.run_backward(log_prob)
@@ -174,12 +192,17 @@ def _traced(model: GenerativeModel, x: Tensor, trace: Trace) -> Tensor:
         return log_prob + images.new_zeros(len(images))
 
 
-def _uncovered(trace: Trace, graph: Graph, log_prob: Tensor) -> dict[int, str]:
-    """Return {parameter, as in the graph: why no rule covers it}."""
+def _uncovered(trace: Trace, parameters: Mapping[str, Tensor], log_prob: Tensor) -> dict[str, str]:
+    """Return {name of a parameter: why no rule covers it}."""
+    graph = Graph(parameters.values())
     reasons = {bit: reason for root, reason in trace.uncovered for bit in bits_of(graph.leaves(root))}
     # Cut off wherever a rule applies, the graph must lead to no parameter any more.
     unseen = bits_of(graph.leaves(log_prob))
-    return dict.fromkeys(unseen, "a function that cannot be watched uses it") | reasons
+    reasons = dict.fromkeys(unseen, "a function that cannot be watched uses it") | reasons
+    if not reasons:
+        return {}
+    bits = {name: graph.leaves(parameter) for name, parameter in parameters.items()}
+    return {name: reasons[bit] for name, bit in bits.items() if bit in reasons}
 
 
 def _say(model: GenerativeModel, uncovered: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from torch import Tensor
@@ -33,10 +33,11 @@ class Kinds:
 
     Args:
         parameters: all parameters of the model.
+        roots: other tensors that come from them alone, by their ids.
     """
 
-    def __init__(self, parameters: Iterable[Tensor]) -> None:
-        self._roots = {id(parameter): parameter for parameter in parameters}
+    def __init__(self, parameters: Iterable[Tensor], roots: Mapping[int, Tensor]) -> None:
+        self._roots = {**roots, **{id(parameter): parameter for parameter in parameters}}
         self._mark = object()
 
     def of(self, tensor: Tensor) -> Kind:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from anomaly_methods.extractors.gradient_norms.products import product
+
 __all__ = ["NodeRule", "rule_for_node"]
 
 Shapes = tuple[tuple[int, ...] | None, ...]
@@ -76,12 +78,17 @@ def _mm(g: Tensor, saved: Saved, _settings: tuple[Any, ...], _shapes: Shapes) ->
     graphs, groups, rows, columns = g.shape
     before: list[Tensor | None] = [None, None]
     if other is not None:
-        product = torch.bmm(g.reshape(graphs, groups * rows, columns), other.transpose(1, 2))
-        before[0] = product.unflatten(1, (groups, rows))
+        straight = _products(g.reshape(graphs, groups * rows, columns), other.transpose(1, 2))
+        before[0] = straight.unflatten(1, (groups, rows))
     if one is not None:
-        turned = torch.bmm(g.transpose(2, 3).reshape(graphs, groups * columns, rows), one)
+        turned = _products(g.transpose(2, 3).reshape(graphs, groups * columns, rows), one)
         before[1] = turned.unflatten(1, (groups, columns)).transpose(2, 3)
     return tuple(before)
+
+
+def _products(one: Tensor, other: Tensor) -> Tensor:
+    """Multiply the matrices of each graph."""
+    return product(one[0], other[0])[None] if len(one) == 1 else torch.bmm(one, other)
 
 
 def _mv(g: Tensor, saved: Saved, _settings: tuple[Any, ...], _shapes: Shapes) -> Gradients:

@@ -15,6 +15,8 @@ from anomaly_methods.extractors.gradient_norms.products import (
     squared_norm_by_gram,
     sum_of_outer_products,
 )
+from anomaly_methods.extractors.gradient_norms.scratch import Scratch
+from anomaly_methods.extractors.gradient_norms.windows import Rows
 
 __all__ = ["Layout", "OuterSum"]
 
@@ -70,9 +72,10 @@ class OuterSum(PerGroupGradient):
     cheaper where positions are few.
 
     Args:
-        left: (groups, P, N), or (groups, P, kernel * N).
-        right: (groups, P, kernel * C), or (groups, P, C).
+        left: P positions of width N, or kernel * N.
+        right: as many of width kernel * C, or C.
         layout: of the weight.
+        scratch: holds G while norms and row products are taken.
         row_products: inner products of the rows of the weight and of its gradient, (groups, N), where they
             are known without G; otherwise row products are taken from G.
 
@@ -83,25 +86,27 @@ class OuterSum(PerGroupGradient):
 
     def __init__(
         self,
-        left: Tensor,
-        right: Tensor,
+        left: Rows,
+        right: Rows,
         layout: Layout,
+        scratch: Scratch,
         row_products: Callable[[Tensor], Tensor | None] | None = None,
     ) -> None:
         self._left = left
         self._right = right
         self._layout = layout
+        self._scratch = scratch
         self._known_row_products = row_products
         self._formed: Tensor | None = None
 
     def full(self) -> Tensor:
-        return self._layout.from_matrix(self._matrix())
+        return self._layout.from_matrix(sum_of_outer_products(self._left, self._right))
 
     def squared_norm(self, scale: Tensor | None = None) -> Tensor:
         if self._formed is None and gram_is_cheaper(self._left, self._right):
-            return squared_norm_by_gram(self._left, self._right, self._layout.rows(scale))
-        norms = torch.linalg.vector_norm(self._matrix(), dim=2)
-        return squared_norms(norms if scale is None else norms * self._layout.rows(scale))
+            return squared_norm_by_gram(self._left._replace(factors=scale), self._right)
+        norms, factors = torch.linalg.vector_norm(self._matrix(), dim=2), self._layout.rows(scale)
+        return squared_norms(norms if factors is None else norms * factors)
 
     def row_products(self, weight: Tensor) -> Tensor:
         if self._formed is None and self._known_row_products is not None:
@@ -115,5 +120,5 @@ class OuterSum(PerGroupGradient):
 
     def _matrix(self) -> Tensor:
         if self._formed is None:
-            self._formed = sum_of_outer_products(self._left, self._right)
+            self._formed = sum_of_outer_products(self._left, self._right, self._scratch)
         return self._formed

@@ -21,7 +21,8 @@ def squared_norms(gradients: Tensor) -> Tensor:
     norms: Tensor
     if rows.shape[1] >= _MANY:
         norms = torch.linalg.vector_norm(rows, dim=1)
-        if _SAFE[0] < norms.amin() and norms.amax() < _SAFE[1]:
+        lowest, highest = torch.aminmax(norms)
+        if _SAFE[0] < float(lowest) and float(highest) < _SAFE[1]:
             return norms.double().square()
     norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return norms.square()

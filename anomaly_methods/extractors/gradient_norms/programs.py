@@ -10,7 +10,7 @@ from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.node_rules import NodeRule, Shapes, rule_for_node
 
-__all__ = ["Compiled", "Program", "compiled"]
+__all__ = ["Compiled", "Program", "Programs", "compiled"]
 
 
 class Step(NamedTuple):
@@ -44,17 +44,17 @@ class Program(NamedTuple):
     steps: tuple[Step, ...]
     parameters: int
 
-    def run(self, saved: Sequence[Sequence[Tensor]], gradients: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    def run(self, saved: Sequence[Tensor], gradients: Sequence[Sequence[Tensor]]) -> list[Tensor]:
         """Pull gradients back through several graphs.
 
         Args:
-            saved: for each graph, its tensors.
+            saved: the tensors of the graphs, (graphs, *shape).
             gradients: for each graph, those of its roots, (groups, *shape).
 
         Returns:
             For each parameter (graphs, groups, *shape).
         """
-        tensors = [_stacked(column) for column in zip(*saved, strict=True)]
+        tensors = list(saved)
         arrived: dict[int, Tensor] = {}
         for (root, *_), column in zip(self.roots, zip(*gradients, strict=True), strict=True):
             _add(arrived, root, _stacked(column))
@@ -74,6 +74,36 @@ class Compiled(NamedTuple):
     program: Program
     saved: list[Tensor]
     parameters: list[int]
+
+
+class Programs:
+    """Compiled graphs that stay the same for many batches, and what can be prepared for all of these.
+
+    The roots that it is asked for must stay alive.
+    """
+
+    def __init__(self) -> None:
+        self._compiled: dict[tuple[int, ...], Compiled | None] = {}
+        self._structures: dict[Program, Program] = {}
+        self._saved: dict[tuple[int, ...], list[Tensor]] = {}
+
+    def compiled(self, roots: Sequence[Tensor]) -> Compiled | None:
+        """Return the graph behind some roots, or None; graphs of equal structure share their program."""
+        key = tuple(map(id, roots))
+        if key not in self._compiled:
+            graph = compiled(roots)
+            if graph is not None:
+                graph = graph._replace(program=self._structures.setdefault(graph.program, graph.program))
+            self._compiled[key] = graph
+        return self._compiled[key]
+
+    def saved(self, graphs: Sequence[Compiled]) -> list[Tensor]:
+        """Return the tensors of some of these graphs, of one structure, as `Program.run` takes them."""
+        key = tuple(map(id, graphs))
+        if key not in self._saved:
+            columns = zip(*(graph.saved for graph in graphs), strict=True)
+            self._saved[key] = [_stacked(column) for column in columns]
+        return self._saved[key]
 
 
 class _NoRuleError(Exception):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from torch import Tensor
+
 from anomaly_methods.extractors.gradient_norms.calls import Call
 from anomaly_methods.extractors.gradient_norms.convolution_gradient import Convolution
 from anomaly_methods.extractors.gradient_norms.tap import Tap
@@ -40,7 +42,7 @@ def _tapped(
     sides = len(settings.shape) - 2
     if call.is_root(image) or image.shape[0] % call.trace.images or (sides and image.dim() != sides + 2):
         return call.give_up(f"{call.name} reads images that are not the rows of a batch")
-    result = call.trace.anchored(call.run_detached())
+    result = call.trace.anchored(_run_detached(call, image, weight, bias))
     tap = Tap(
         call.trace,
         call.trace.use(weight, keeps_rows=True) if call.is_root(weight) else None,
@@ -51,6 +53,17 @@ def _tapped(
     )
     tap.watch(image, result, bias)
     return result
+
+
+def _run_detached(call: Call, *tensors: Tensor | None) -> Any:
+    """Run a layer with input, weight and bias cut off from parameters.
+
+    Nearly all layers get the three by position, and then need no search for tensors among the arguments.
+    """
+    if len(call.args) < len(tensors):
+        return call.run_detached()
+    cut = [tensor.detach() if tensor is not None and call.is_root(tensor) else tensor for tensor in tensors]
+    return call.func(*cut, *call.args[len(tensors) :], **call.kwargs)
 
 
 @lru_cache(maxsize=1024)

@@ -75,7 +75,14 @@ class Tap:
         if self._weight is not None:
             wide, narrow = (gradient, image) if self._transposed else (image, gradient)
             known = None if output is None else partial(self._row_products, output, gradient)
-            found = convolution_gradient(wide, narrow, self._convolution, self._trace.groups, known)
+            found = convolution_gradient(
+                wide,
+                narrow,
+                self._convolution,
+                self._trace.groups,
+                self._trace.memory.scratch,
+                row_products=known,
+            )
             self._trace.deliver(self._weight, found)
 
     def _row_products(self, output: KeptOutput, gradient: Tensor, _weight: Tensor) -> Tensor | None:

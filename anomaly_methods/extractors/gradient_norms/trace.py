@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -12,9 +12,13 @@ from torch import Tensor
 from anomaly_methods.extractors.gradient_norms.kinds import Kinds
 from anomaly_methods.extractors.gradient_norms.per_group import PerGroupGradient
 
+if TYPE_CHECKING:
+    from anomaly_methods.extractors.gradient_norms.memory import Memory
+
 __all__ = ["KeptOutput", "Product", "Trace", "UntraceableError", "Use"]
 
 _OUTPUT = "_gradient_norms_output"  # an attribute of a layer's output, as in `Kinds`
+_PRODUCT = "_gradient_norms_product"  # an attribute of a root: its version and what it was made of
 _FEW = 64  # numbers of which the gradients of all images may wait for the end of the backward pass
 
 
@@ -35,10 +39,12 @@ class Use:
     """One place where images meet a root, a tensor that is computed from parameters alone.
 
     Args:
+        number: of the use in the forward pass.
         root: with its graph back to the parameters.
         product: what it was made of, where that is a parameter times a factor per row.
     """
 
+    number: int
     root: Tensor
     product: Product | None
 
@@ -64,23 +70,27 @@ class Trace:
         groups: of images.
         parameters: of the model.
         device: of the images.
+        memory: what was kept from the last batch.
     """
 
-    def __init__(self, images: int, groups: int, parameters: Sequence[Tensor], device: torch.device) -> None:
+    def __init__(
+        self, images: int, groups: int, parameters: Sequence[Tensor], device: torch.device, memory: Memory
+    ) -> None:
         self.images = images
         self.groups = groups
-        self.kinds = Kinds(parameters)
+        self.memory = memory
+        self.kinds = Kinds(parameters, memory.roots)
         self.anchor = torch.zeros((), device=device, requires_grad=True)
         self.uses: list[Use] = []
         self.uncovered: list[tuple[Tensor, str]] = []
         self.deliver: Callable[[Use, PerGroupGradient], None] = _nowhere
         # By the ids and versions of roots, which `kinds` keeps alive.
-        self._sources: dict[tuple[int, int], Tensor] = {}
+        self.sources = dict(memory.sources)
         self._waiting: list[tuple[Tensor, Callable[[Tensor], None]]] = []
 
     def use(self, root: Tensor, *, keeps_rows: bool = False) -> Use:
         """Note one more use of a root."""
-        use = Use(root, _product(root) if keeps_rows else None)
+        use = Use(len(self.uses), root, _product(root) if keeps_rows else None)
         self.uses.append(use)
         return use
 
@@ -105,11 +115,11 @@ class Trace:
 
     def note_expansion(self, result: Tensor, source: Tensor) -> None:
         """Remember that `result` only repeats `source`."""
-        self._sources[_key(result)] = source
+        self.sources[_key(result)] = source
 
     def source(self, root: Tensor) -> Tensor:
         """Return what a root only repeats, or itself."""
-        return self._sources.get(_key(root), root)
+        return self.sources.get(_key(root), root)
 
     def anchored(self, result: Tensor) -> Tensor:
         """Make a fresh tensor a part of the backward pass."""
@@ -145,6 +155,14 @@ def _key(root: Tensor) -> tuple[int, int]:
 
 def _product(root: Tensor) -> Product | None:
     """Return what a root was made of, by its autograd graph, if it is a parameter times a factor per row."""
+    version, product = getattr(root, _PRODUCT, (None, None))
+    if version != root._version:
+        product = _find_product(root)
+        setattr(root, _PRODUCT, (root._version, product))
+    return product
+
+
+def _find_product(root: Tensor) -> Product | None:
     node: Any = root.grad_fn
     if node is None or node.name() != "MulBackward0":
         return None

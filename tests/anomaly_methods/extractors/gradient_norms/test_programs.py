@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anomaly_methods.extractors.gradient_norms.programs import compiled
+from anomaly_methods.extractors.gradient_norms.programs import Programs, compiled
 
 Build = Callable[[Tensor, Tensor, Tensor], list[Tensor]]  # of a vector (4,), a matrix (4, 4) and a number
 
@@ -61,14 +61,14 @@ def test_gradients_are_those_of_autograd(name: str, graphs: int) -> None:
         [torch.randn(GROUPS, *root.shape, generator=generator, dtype=torch.float64) for root in own]
         for own in roots
     ]
-    found = [compiled(own) for own in roots]
-    program = found[0].program if found[0] is not None else None
-    assert program is not None
+    programs = Programs()
+    found = [graph for graph in map(programs.compiled, roots) if graph is not None]
+    assert len(found) == graphs
     with torch.no_grad():
-        results = program.run([graph.saved for graph in found if graph is not None], gradients)
+        results = found[0].program.run(programs.saved(found), gradients)
     for place, graph in enumerate(found):
-        assert graph is not None
-        assert graph.program == program
+        assert graph.program is found[0].program
+        assert programs.compiled(roots[place]) is graph
         by_id = {id(leaf): leaf for leaf in leaves[place]}
         own = [by_id[key] for key in graph.parameters]
         for result, expected in zip(results, by_autograd(roots[place], gradients[place], own), strict=True):
