@@ -61,8 +61,8 @@ dev)
     IMAGE_SETS="${IMAGE_SETS:-${CIFAR10:-cifar10} ${SVHN:-svhn}}"
     TRAIN_SETS="${TRAIN_SETS:-${CIFAR10:-cifar10} ${SVHN:-svhn}}"
     SMOOTH_SETS=(mnist) COLOUR_SETS=("${CIFAR10:-cifar10}" "${SVHN:-svhn}")
-    declare -A LIMITS=([glow]=2000 [vae]=2000 [pixelcnn]=1000 [diffusion]=1000)
-    declare -A FISHER_SAMPLES=([glow]=1000 [vae]=1000 [pixelcnn]=200 [diffusion]=200)
+    declare -A LIMITS=([glow]=2000 [vae]=2000 [pixelcnn]=1000 [diffusion]=500)
+    declare -A FISHER_SAMPLES=([glow]=1000 [vae]=1000 [pixelcnn]=100 [diffusion]=100)
     TIMESTEPS="1 16 64 256 768" TIMESTEP=16 DRAWN=36
     # Of the Glows as hierarchy_cifar10_svhn.sh has them, which goes on with these runs.
     learned=(--weight-decay 0 --evaluate-every 1000 --evaluate-limit 500)
