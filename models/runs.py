@@ -217,9 +217,13 @@ def _record(run: Path, config: dict[str, Any]) -> None:
     if (run / CONFIG).exists():
         for section in ("model", "data", "training"):
             _refuse_difference(run, section, read_section(run, section), config[section])
-        for section in ("origin", "outliers", "labels"):
-            _refuse_difference(run, section, read_config(run).get(section), config[section])
+        recorded = read_config(run)
+        moved = _is_moved(recorded.get("origin"), config["origin"])
+        for section in ("outliers", "labels") if moved else ("origin", "outliers", "labels"):
+            _refuse_difference(run, section, recorded.get(section), config[section])
         idist.barrier()
+        if moved and idist.get_rank() == 0:
+            write_config(run, {**recorded, "origin": config["origin"]})
     else:
         if newest_checkpoint(run) is not None:
             raise ValueError(
@@ -228,6 +232,13 @@ def _record(run: Path, config: dict[str, Any]) -> None:
         idist.barrier()
         if idist.get_rank() == 0:
             write_config(run, config)
+
+
+def _is_moved(recorded: Any, asked: Any) -> bool:
+    """Whether a run starts from the same weights as before, which are now in another folder."""
+    if not (isinstance(recorded, dict) and isinstance(asked, dict)):
+        return False
+    return recorded != asked and {**recorded, "run": asked["run"]} == asked
 
 
 def _refuse_difference(run: Path, section: str, recorded: Any, asked: Any) -> None:

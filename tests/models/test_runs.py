@@ -139,6 +139,15 @@ def test_another_origin_is_refused(base: Path, fine_tuned: Path) -> None:
         train_run(make_plan(base, Origin(other, "base")), CPU)
 
 
+def test_a_base_may_have_been_moved(fine_tuned: Path) -> None:
+    moved = (fine_tuned.parent / "base").rename(fine_tuned.parent / "moved")
+    with pytest.raises(FileNotFoundError, match="not there any more"):
+        general_run_of(fine_tuned)
+    plan = make_plan(fine_tuned, Origin(moved, "base"), images=make_images(size=8, seed=5))
+    assert train_run(plan, CPU).steps_before == 3
+    assert general_run_of(fine_tuned) == moved
+
+
 @pytest.mark.parametrize("changes", [{"evaluate_every": 2}, {"checkpoint_every": 1}, {"max_nonfinite": 3}])
 def test_settings_that_change_no_weights_may_differ(base: Path, changes: dict[str, Any]) -> None:
     assert train_run(make_plan(base, **changes), CPU).steps_before == 3
