@@ -151,6 +151,7 @@ def _covered(job: _Job) -> tuple[dict[str, Tensor], dict[str, str]]:
     trace = Trace(len(job.x), job.groups, parameters, job.x.device, job.memory)
     try:
         log_prob = _traced(job.model, job.x, trace)
+        trace.require_unchanged()
     except UntraceableError as reason:
         return {}, dict.fromkeys(job.parameters, str(reason))
     job.memory.end(trace.sources)

@@ -24,12 +24,13 @@ class Routes:
     """
 
     def __init__(self, uses: Sequence[Use], graph: Graph, wanted: Mapping[str, Tensor]) -> None:
-        self._roots = [use.root for use in uses]  # kept, so that no other tensor can take their place
+        # Kept, so that no other tensor can take their place.
+        self._uses = [(use.root, use.version, use.product) for use in uses]
         self._wanted = list(wanted)
         self.names = {id(parameter): name for name, parameter in wanted.items()}
         self.parameters = {graph.leaves(parameter): parameter for parameter in wanted.values()}
         all_wanted = sum(self.parameters)
-        alone = _in_one_of([graph.leaves(root) for root in self._roots]) & all_wanted
+        alone = _in_one_of([graph.leaves(use.root) for use in uses]) & all_wanted
         singles = [_single_parameter(use, graph) for use in uses]
         self.direct = [
             parameter if parameter is not None and graph.leaves(parameter) & alone else None
@@ -42,10 +43,13 @@ class Routes:
         self.programs = Programs()
 
     def are_for(self, uses: Sequence[Use], wanted: Collection[str]) -> bool:
-        """Whether these uses have the same roots in the same order, and the same parameters are wanted."""
-        if len(uses) != len(self._roots) or self._wanted != list(wanted):
+        """Whether the same roots are used in the same ways and order, and the same parameters are wanted."""
+        if len(uses) != len(self._uses) or self._wanted != list(wanted):
             return False
-        return all(use.root is root for use, root in zip(uses, self._roots, strict=True))
+        return all(
+            use.root is root and use.version == version and use.product is product
+            for use, (root, version, product) in zip(uses, self._uses, strict=True)
+        )
 
     def fresh_bundles(self) -> list[Bundle | None]:
         """Return, for each use, the bundle that waits for its gradient; all are empty."""

@@ -42,11 +42,13 @@ class Use:
         number: of the use in the forward pass.
         root: with its graph back to the parameters.
         product: what it was made of, where that is a parameter times a factor per row.
+        version: of the root, as the images met it.
     """
 
     number: int
     root: Tensor
     product: Product | None
+    version: int
 
 
 @dataclass(eq=False, slots=True)
@@ -90,9 +92,18 @@ class Trace:
 
     def use(self, root: Tensor, *, keeps_rows: bool = False) -> Use:
         """Note one more use of a root."""
-        use = Use(len(self.uses), root, _product(root) if keeps_rows else None)
+        use = Use(len(self.uses), root, _product(root) if keeps_rows else None, root._version)
         self.uses.append(use)
         return use
+
+    def require_unchanged(self) -> None:
+        """Refuse roots that were changed in place after their use: their graphs are those of other values.
+
+        Raises:
+            UntraceableError: there is one.
+        """
+        if any(use.root._version != use.version for use in self.uses):
+            raise UntraceableError("its log_prob changes a function of parameters in place after its use")
 
     def give_up(self, root: Tensor, reason: str) -> None:
         """Note that the gradient of a root will not be known, and why."""

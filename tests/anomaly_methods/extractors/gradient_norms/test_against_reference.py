@@ -276,3 +276,31 @@ def test_nonfinite_gradients_are_recorded(value: float) -> None:
     found = squared_gradient_norms(model, x)["net.weight"]
     assert found[0].isfinite()
     assert not found[1].isfinite()
+
+
+def multiplied(root: Tensor, other: Tensor) -> Tensor:
+    return root.mul_(other)
+
+
+def overwritten(root: Tensor, other: Tensor) -> Tensor:
+    return root.copy_(other.exp())
+
+
+@pytest.mark.parametrize("change", [multiplied, overwritten])
+def test_a_function_of_parameters_that_is_changed_after_its_use(
+    change: Callable[[Tensor, Tensor], Tensor],
+) -> None:
+    class Changing(nn.Module):
+        """Adds a tensor to images, changes it in place, and adds it once more."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Parameter(torch.zeros(2, 6, 6))
+            self.second = nn.Parameter(torch.zeros(2, 6, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            root = self.first * 3
+            moved = (x + root).sin()
+            return moved + (x + change(root, self.second)).cos()
+
+    assert_exact(NetModel(randomized(Changing())), images(4), 2)

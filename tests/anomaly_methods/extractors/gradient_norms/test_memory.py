@@ -161,6 +161,49 @@ def test_a_model_may_do_something_else_with_the_next_batch(odd: Callable[[Tensor
         require_reference(model, x, memory)
 
 
+class UsedInTwoWays(nn.Module):
+    """A scaled weight that is a linear layer's, or multiplies images elementwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(5, 36))
+        self.gain = nn.Parameter(torch.zeros(5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, rows = self.weight * self.gain.exp()[:, None], x.flatten(1)[:, :36]
+        return F.linear(rows, weight) if x.flatten()[0] > 0 else rows[:, None] * weight
+
+
+class Growing(nn.Module):
+    """A function of a parameter that is doubled in place before every pass but the first."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 6, 6))
+        self.factor = factor
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.kept = self.weight * self.factor if self.kept is None else self.kept.mul_(2)
+        return x * self.kept
+
+
+def test_a_function_of_parameters_may_be_used_in_another_way() -> None:
+    model, memory = make(UsedInTwoWays()), Memory()
+    for sign in (1, -1, 1):
+        x = images(3)
+        x[:, 0, 0, 0] = sign * 0.4
+        require_reference(model, x, memory)
+
+
+def test_a_function_of_parameters_may_outlive_a_pass_and_change() -> None:
+    model, memory, x = make(Growing(3)), Memory(), images(3)
+    for factor in (3, 6, 12):
+        found = squared_gradient_norms(model, x, 3, memory=memory)
+        expected = reference_squared_norms(make(Growing(factor)), x, 3)
+        torch.testing.assert_close(found["net.weight"], expected["net.weight"])
+
+
 def test_what_is_drawn_is_drawn_for_every_batch() -> None:
     model, memory, x = make(Net()), Memory(), images(3)
     model.net.odd = dropped  # type: ignore[assignment]
