@@ -19,6 +19,7 @@ __all__ = ["KeptCall", "Memory"]
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
+Autocast = tuple[bool, torch.dtype]
 
 # Functions without chance, whose results depend on nothing but their arguments.
 _PURE = {
@@ -43,6 +44,7 @@ class KeptCall:
         kwargs: keyword arguments, none of them a tensor.
         result: a tensor or tuple of tensors.
         results: these, each with its version.
+        autocast: as in `_autocast`.
     """
 
     func: Callable[..., Any]
@@ -50,6 +52,7 @@ class KeptCall:
     kwargs: Kwargs
     result: Tensor | tuple[Any, ...]
     results: tuple[tuple[Tensor, int], ...]
+    autocast: Autocast
 
     def is_again(self, args: Args, kwargs: Kwargs | None) -> bool:
         """Whether a call of the same function has the same arguments, and nothing was changed in place."""
@@ -66,7 +69,7 @@ class KeptCall:
                 return False
         if (kwargs or self.kwargs) and not _are_equal(kwargs or {}, self.kwargs):
             return False
-        return torch.is_grad_enabled()
+        return torch.is_grad_enabled() and _autocast(self.results[0][0].device.type) == self.autocast
 
 
 class Memory:
@@ -74,8 +77,8 @@ class Memory:
 
     A model computes the same such functions for every batch: folded weights, log-determinants. Here they are
     remembered in the order of the calls, each with its arguments; a call that is the next one in this order
-    is not made again. Parameters that were changed in place, or replaced, are noticed by their versions and
-    addresses, and everything is computed anew; a change through `parameter.data` in place is not noticed.
+    is not made again. Parameters, and buffers that they meet, are compared with copies before every batch: no
+    version tells of a change through `parameter.data`. If any changed, everything is computed anew.
 
     One is for one model and one thread.
     """
@@ -89,15 +92,16 @@ class Memory:
         self._calls: list[KeptCall] = []  # of the last pass
         self._seen: list[KeptCall] | None = None  # of this one, from where it differs
         self._place = 0
+        self._given: list[tuple[Tensor, Tensor]] = []  # what the calls begin with, and copies of its values
         self._routes: Routes | None = None
 
     def begin(self, parameters: Iterable[Tensor], device: torch.device) -> None:
         """Start a pass over a batch."""
-        autocast = torch.is_autocast_enabled(device.type), torch.get_autocast_dtype(device.type)
-        state = autocast, [(id(tensor), tensor._version, tensor.data_ptr()) for tensor in parameters]
-        if state != self._state:
-            self._state, self._calls, self._routes, self.roots, self.sources = state, [], None, {}, {}
-        self._seen = None
+        numbers = [(id(tensor), tensor._version, tensor.data_ptr()) for tensor in parameters]
+        state = _autocast(device.type), numbers
+        if state != self._state or not all(_is_as_it_was(*pair) for pair in self._given):
+            self.forget()
+        self._state, self._seen = state, None
         self._expect(0)
 
     def advance(self, call: KeptCall) -> None:
@@ -115,17 +119,32 @@ class Memory:
         if self.expected is not None and func is self.expected.func:
             self._expect(self._place + 1)  # the same call with other arguments, most likely
         pairs = tuple((arg, arg._version if isinstance(arg, Tensor) else None) for arg in args)
-        results = tuple((tensor, tensor._version) for tensor in tensors_in((result,)))
-        self._seen.append(KeptCall(func, pairs, kwargs, result, results))
+        tensors = tensors_in((result,))
+        results = tuple((tensor, tensor._version) for tensor in tensors)
+        autocast = _autocast(tensors[0].device.type)
+        self._seen.append(KeptCall(func, pairs, kwargs, result, results, autocast))
 
     def end(self, sources: Mapping[tuple[int, int], Tensor]) -> None:
         """Keep the calls of this pass for the next, and which of their results only repeat others."""
         if self._seen is None:
             return
         self._calls, self._seen = self._seen, None
-        results = [tensor for call in self._calls for tensor, _ in call.results]
-        self.roots = {id(tensor): tensor for tensor in results if tensor.requires_grad}
+        results = {id(tensor): tensor for call in self._calls for tensor, _ in call.results}
+        self.roots = {key: tensor for key, tensor in results.items() if tensor.requires_grad}
         self.sources = {key: source for key, source in sources.items() if key[0] in self.roots}
+        given = {id(arg): arg for call in self._calls for arg, version in call.args if version is not None}
+        known = {id(tensor): copy for tensor, copy in self._given}
+        self._given = [
+            (tensor, known[key] if key in known else tensor.detach().clone())
+            for key, tensor in given.items()
+            if key not in results and tensor.is_leaf
+        ]
+
+    def forget(self) -> None:
+        """Keep nothing, not even of the calls of this pass so far."""
+        self._calls, self._seen, self._given = [], [], []
+        self._routes, self.roots, self.sources = None, {}, {}
+        self._expect(0)
 
     def _expect(self, place: int) -> None:
         self._place = place
@@ -136,6 +155,16 @@ class Memory:
         if self._routes is None or not self._routes.are_for(uses, wanted):
             self._routes = find()
         return self._routes
+
+
+def _autocast(device_type: str) -> Autocast:
+    """Return whether functions on such a device compute in another type by themselves, and in which."""
+    return torch.is_autocast_enabled(device_type), torch.get_autocast_dtype(device_type)
+
+
+def _is_as_it_was(tensor: Tensor, copy: Tensor) -> bool:
+    """Whether a tensor has the type, place and values of a copy."""
+    return (tensor.dtype, tensor.device) == (copy.dtype, copy.device) and torch.equal(tensor, copy)
 
 
 def _can_be_kept(args: Args, kwargs: Kwargs, result: Any) -> bool:

@@ -20,6 +20,8 @@ __all__ = ["Tracing"]
 _EXPANDING = {"expand", "broadcast_to"}
 # What is looked at even where images are alone, as are functions that change them in place.
 _SPECIAL = {"relu", "grad", "backward", "batch_norm"}
+# What changes a tensor, such as its `data` or `requires_grad`, and not its version.
+_UNNOTICED = {"__set__", "detach_", "requires_grad_"}
 
 
 class Tracing(TorchFunctionMode):
@@ -48,7 +50,7 @@ class Tracing(TorchFunctionMode):
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
         if name == "__get__":
-            return self._attribute(func(*args, **kwargs), args[0])
+            return self._attribute(func, func(*args, **kwargs), args[0])
         has_roots, has_images = self._kinds.among(args)
         if kwargs:
             roots, images = self._kinds.among(kwargs.values())
@@ -67,12 +69,14 @@ class Tracing(TorchFunctionMode):
         self._kinds.mark_images(result)
         return result
 
-    def _attribute(self, value: Any, owner: Tensor) -> Any:
+    def _attribute(self, getter: Callable[..., Any], value: Any, owner: Tensor) -> Any:
         """Return an attribute of a tensor, mostly its shape; a tensor such as `x.T` is of the same kind."""
         if isinstance(value, Tensor):
             kind = self._kinds.of(owner)
             if kind is Kind.ROOT:
                 self._kinds.mark_roots(value)
+                if getattr(getter, "__self__", None) is Tensor.data:
+                    self._memory.forget()  # it may be written to, which no version tells
             elif kind is Kind.SAMPLE:
                 self._kinds.mark_images(value)
         return value
@@ -101,6 +105,8 @@ class Tracing(TorchFunctionMode):
 
     def _of_parameters(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         self._kinds.mark_roots(result)
+        if name in _UNNOTICED:
+            self._memory.forget()
         if name in _EXPANDING and result.requires_grad:
             self.trace.note_expansion(result, args[0])
 

@@ -116,12 +116,38 @@ def to_float(model: NetModel) -> None:
     model.float()
 
 
-@pytest.mark.parametrize("change", [step, replace_values, replace_parameter, freeze, to_float])
+def write_values(model: NetModel) -> None:
+    weight = model.net.weight
+    assert isinstance(weight, nn.Parameter)
+    weight.data.mul_(2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [step, replace_values, write_values, replace_parameter, freeze, to_float],
+    ids=lambda f: f.__name__,
+)
 def test_changed_parameters_are_noticed(change: Callable[[NetModel], None]) -> None:
     model, memory, x = make(Net()), Memory(), images(3)
     squared_gradient_norms(model, x, memory=memory)
     change(model)
     require_reference(model, x.to(next(model.parameters()).dtype), memory)
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+@pytest.mark.parametrize("is_parameter", [True, False])
+def test_changed_constants_are_noticed(*, in_place: bool, is_parameter: bool) -> None:
+    constant = torch.full((3, 2, 1, 1), 0.7, dtype=torch.float64)
+    if is_parameter:
+        constant = nn.Parameter(constant, requires_grad=False)
+    model, memory, x = make(Net()), Memory(), images(3)
+    model.net.odd = lambda weight, _x: weight * constant  # type: ignore[assignment]
+    for _ in range(3):
+        require_reference(model, x, memory)
+        if in_place:
+            constant.data.mul_(2)
+        else:
+            constant.data = constant * 2
 
 
 def in_place(weight: Tensor, x: Tensor) -> Tensor:
@@ -147,9 +173,29 @@ def by_equal_numbers(weight: Tensor, x: Tensor) -> Tensor:
     return weight[place].reshape(-1, 2, 1, 1) * 2
 
 
+def detached_at_times(weight: Tensor, x: Tensor) -> Tensor:
+    moved = weight.tanh()
+    return weight + (moved.detach_() if x.flatten()[0] > 0 else moved)
+
+
+def of_less_precision_at_times(weight: Tensor, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", enabled=bool(x.flatten()[0] > 0)):
+        moved = torch.matmul(weight.flatten(1), weight.flatten(1).t())[:, :2]
+    return moved.to(torch.float32).reshape(3, 2, 1, 1)
+
+
+def written_to(weight: Tensor, _x: Tensor) -> Tensor:
+    moved = weight * 2
+    moved.data.mul_(3)
+    return moved
+
+
 @pytest.mark.parametrize(
     "odd",
-    [in_place, by_image_content, by_branch, without_gradient, by_equal_numbers],
+    [
+        *(in_place, by_image_content, by_branch, without_gradient, by_equal_numbers),
+        *(detached_at_times, written_to),
+    ],
     ids=lambda f: f.__name__,
 )
 def test_a_model_may_do_something_else_with_the_next_batch(odd: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -202,6 +248,16 @@ def test_a_function_of_parameters_may_outlive_a_pass_and_change() -> None:
         found = squared_gradient_norms(model, x, 3, memory=memory)
         expected = reference_squared_norms(make(Growing(factor)), x, 3)
         torch.testing.assert_close(found["net.weight"], expected["net.weight"])
+
+
+def test_a_model_may_compute_in_another_type_at_times() -> None:
+    model, memory = make(Net()).float(), Memory()
+    model.net.odd = of_less_precision_at_times  # type: ignore[assignment]
+    x = images(3).float()
+    x[:, 0, 0, 0] = 0.4
+    squared_gradient_norms(model, x, memory=memory)
+    x[:, 0, 0, 0] = -0.4
+    require_reference(model, x, memory)
 
 
 def test_what_is_drawn_is_drawn_for_every_batch() -> None:
