@@ -82,7 +82,22 @@ def _values(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
             "log_prob changes from call to call: draw its noise from the images and a seed, "
             "as models.noise does."
         )
-    elif not _same(torch.cat([model.log_prob(one[None]) for one in x]), found):
+    else:
+        yield from _values_alone(model, x, found)
+
+
+def _values_alone(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
+    try:
+        alone = [model.log_prob(one[None]) for one in x]
+    except _ERRORS as error:
+        yield f"log_prob fails on a single image, shape {(1, *x.shape[1:])}: {type(error).__name__}: {error}"
+        return
+    if tuple(alone[0].shape) != (1,):
+        yield (
+            f"log_prob of a single image must have shape (1,), but has {tuple(alone[0].shape)}: keep the "
+            "dimension of the batch, which squeeze() drops."
+        )
+    elif not _same(torch.cat(alone), found):
         yield (
             "log_prob of an image depends on the others of the batch: let no layer mix images, as batch "
             "normalisation does in training."

@@ -46,6 +46,16 @@ class PerChannel(Gaussian):
         return super().log_prob(x)[:, None]
 
 
+class Squeezed(Gaussian):
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x).squeeze()
+
+
+class OfSeveral(Gaussian):
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x.reshape(4, *SHAPE))
+
+
 class Mixing(Gaussian):
     def log_prob(self, x: Tensor) -> Tensor:
         return super().log_prob(x - x.mean(dim=0))
@@ -122,6 +132,8 @@ def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
     [
         (Scalar(), "but returns a scalar: sum over the dimensions of an image, not over the batch."),
         (PerChannel(), "but returns shape (4, 1)"),
+        (Squeezed(), "log_prob of a single image must have shape (1,), but has ()"),
+        (OfSeveral(), "log_prob fails on a single image, shape (1, 1, 8, 8): RuntimeError"),
         (Mixing(), "depends on the others of the batch"),
         (Random(), "changes from call to call"),
         (Detached(), "is not differentiable by the parameters"),
