@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import struct
 import zipfile
@@ -51,9 +52,12 @@ class Archive(ABC):
         if stored.span == 0:
             return torch.empty(stored.shape, dtype=stored.dtype)
         item = stored.dtype.itemsize
+        size = item * stored.span
         with _said_of(self.path):
-            content = self._read(stored.key, item * stored.offset, item * stored.span)
-            if len(content) != item * stored.span:
+            # How long a storage is, the file says itself: no memory is reserved for what cannot be there.
+            held = size <= self.path.stat().st_size
+            content = self._read(stored.key, item * stored.offset, size) if held else bytearray()
+            if len(content) != size:
                 raise EOFError("the file ends before its tensors do")
         flat = torch.frombuffer(content, dtype=stored.dtype)
         return flat.as_strided(stored.shape, stored.stride)
@@ -163,7 +167,9 @@ def _said_of(path: Path) -> Iterator[None]:
             f"{path} asks for {error}, which no published model needs: nothing was executed, the file is "
             "refused."
         ) from None
-    except (*DAMAGED, zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+    except (*DAMAGED, zipfile.BadZipFile, struct.error, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise  # the disk fails; an impossible position, which is what EINVAL is of, comes from the file
         raise ValueError(
             f"{path} is truncated, or not a checkpoint of torch.save ({_reason(error)})."
         ) from error

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["FORMATS", "TRICKS", "Trap", "called", "old_file", "zip_file"]
+__all__ = ["FORMATS", "TRICKS", "Trap", "called", "claimed", "old_file", "zip_file"]
 
 # Magic number, version and system with which torch's older format begins.
 PREFIX = (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True, "type_sizes": {}})
@@ -29,6 +29,13 @@ def called(name: str, *arguments: str) -> bytes:
     module, _, function = name.rpartition(".")
     texts = b"".join(b"V" + text.encode() + b"\n" for text in arguments)
     return b"c" + module.encode() + b"\n" + function.encode() + b"\n(" + texts + b"tR."
+
+
+def claimed(numbers: int, key: str) -> bytes:
+    """Return what pickles to a tensor of all numbers of a storage, however many there are."""
+    long = b"L%dL\n" % numbers
+    storage = b"(Vstorage\nctorch\nFloatStorage\nV" + key.encode() + b"\nVcpu\n" + long + b"tQ"
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"I0\n(" + long + b"t(I1\ntI00\n)tR"
 
 
 def zip_file(path: Path, content: bytes, compression: int = zipfile.ZIP_STORED) -> Path:

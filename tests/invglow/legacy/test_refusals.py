@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -13,8 +14,9 @@ import torch
 from safetensors.torch import save_file
 
 from invglow.legacy import Imported, read_published
+from invglow.legacy.archive import open_archive
 from tests.invglow.legacy.examples import save
-from tests.invglow.legacy.hostile import FORMATS, TRICKS, Trap, called, zip_file
+from tests.invglow.legacy.hostile import FORMATS, TRICKS, Trap, called, claimed, zip_file
 
 every_format = pytest.mark.parametrize("form", FORMATS)
 FORBIDDEN = [
@@ -147,6 +149,40 @@ def test_compressed_and_big_endian_files_are_refused(tmp_path: Path) -> None:
         archive.writestr("model/byteorder", "big")
     with pytest.raises(ValueError, match="big-endian"):
         read_published(tmp_path / "b")
+
+
+def test_an_encrypted_file_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, "affine")
+    content = bytearray(path.read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = -1
+        while (place := content.find(header, place + 1)) >= 0:
+            content[place + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"th is truncated, or not a checkpoint .* is encrypted"):
+        read_published(path)
+
+
+def test_storages_at_impossible_places_are_named(tmp_path: Path) -> None:
+    """The second one would begin where no file system has a byte."""
+    numbers = 1 << 60
+    storages = claimed(numbers, "0") + claimed(numbers, "1") + b"\x86."
+    keys = pickle.dumps(["0", "1"], protocol=2) + numbers.to_bytes(8, "little")
+    path = FORMATS["old"](tmp_path / "a.th", storages)
+    path.write_bytes(path.read_bytes().removesuffix(pickle.dumps([], protocol=2)) + keys)
+    with pytest.raises(ValueError, match=r"a\.th is truncated, or not a checkpoint"):
+        read_published(path)
+
+
+def test_a_tensor_that_is_claimed_reserves_no_memory(tmp_path: Path) -> None:
+    path = zip_file(tmp_path / "a.th", b"\x80\x02" + claimed(1 << 26, "0") + b".")
+    with open_archive(path) as archive:
+        tracemalloc.start()
+        with pytest.raises(ValueError, match=r"truncated, .*the file ends before its tensors do"):
+            archive.tensor(archive.root)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 1 << 20
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
