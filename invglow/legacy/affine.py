@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from invglow.legacy.part import Part, loaded
+from invglow.legacy.part import Part, loaded, shown
 
 __all__ = ["ElementwiseAffine", "actnorm_affine", "normal_affine"]
 
@@ -37,7 +37,7 @@ def actnorm_affine(part: Part, size: int | None = None) -> ElementwiseAffine:
     part.require_kind("ActNorm").require(scale_fn="exp", initialized=True)
     eps = part.attribute("eps")
     if not isinstance(eps, int | float) or not 0 <= eps <= LARGEST_EPS:
-        raise part.refusal(f"has setting eps = {eps!r:.80}, known are values from 0 to {LARGEST_EPS}")
+        raise part.refusal(f"has setting eps = {shown(eps)}, known are values from 0 to {LARGEST_EPS}")
     return ElementwiseAffine(*_two_of(part, "loc", "log_scale", size))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 from invglow.legacy.archive import Archive
 from invglow.legacy.records import Record, StoredTensor
 
-__all__ = ["FormError", "Part", "loaded", "named_few"]
+__all__ = ["FormError", "Part", "loaded", "named_few", "shown"]
 
 
 class FormError(ValueError):
@@ -59,7 +60,7 @@ class Part:
         for name, expected in settings.items():
             found = self.attribute(name)
             if isinstance(found, bool) is not isinstance(expected, bool) or found != expected:
-                raise self.refusal(f"has setting {name} = {found!r:.80}, known is {expected!r}")
+                raise self.refusal(f"has setting {name} = {shown(found)}, known is {expected!r}")
 
     def part(self, name: str) -> Part:
         """Return a part of this part: a layer, or an object that is none."""
@@ -149,3 +150,8 @@ def named_few(names: Collection[str]) -> str:
     few = list(names)[:3]
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(few) + rest
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of how a value is written, not followed into depths that take all memory."""
+    return reprlib.repr(value)[:80]

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from invglow.legacy.part import FormError, Part
+from invglow.legacy.part import FormError, Part, shown
 from invglow.legacy.pickled_steps import Step, read_step
 
 __all__ = ["PickledFlow", "Shape", "flow_settings", "read_pickled_flow", "step_tensors"]
@@ -66,7 +66,7 @@ def _flattened_shape(view: Part) -> Shape:
     is_shape = isinstance(after, tuple) and len(after) == 4 and all(type(size) is int for size in after)
     if not is_shape or after[0] != -1 or min(after[1:]) < 1:
         raise view.refusal(
-            f"has setting dims_after = {after!r:.80}, expected was (-1, channels, height, width)"
+            f"has setting dims_after = {shown(after)}, expected was (-1, channels, height, width)"
         )
     return after[1], after[2], after[3]
 

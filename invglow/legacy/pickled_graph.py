@@ -30,11 +30,20 @@ class Scale:
 
 def layers_of(part: Part) -> list[Part]:
     """Return the layers of a sequence, and of the sequences in it, in order."""
-    if part.kind == "InvertibleSequential":
-        return layers_of(part.part("sequential").require_kind("Sequential"))
-    if part.kind == "Sequential":
-        return [layer for child in part.parts() for layer in layers_of(child)]
-    return [part]
+    return list(_layers(part, set()))
+
+
+def _layers(part: Part, entered: set[int]) -> Iterator[Part]:
+    if part.kind not in ("InvertibleSequential", "Sequential"):
+        yield part
+        return
+    # A few sequences, each twice in the next, would be more layers than any memory holds.
+    if id(part.record) in entered:
+        raise part.refusal("is one of layers that contain themselves or come twice")
+    entered.add(id(part.record))
+    is_outer = part.kind == "InvertibleSequential"
+    for child in [part.part("sequential").require_kind("Sequential")] if is_outer else part.parts():
+        yield from _layers(child, entered)
 
 
 def body_scales(end: Part) -> list[Scale]:

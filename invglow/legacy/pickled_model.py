@@ -11,7 +11,7 @@ from torch import Tensor
 from invglow.flows import GlowConfig
 from invglow.legacy.affine import ElementwiseAffine, actnorm_affine, normal_affine
 from invglow.legacy.imported import Imported
-from invglow.legacy.part import FormError, Part
+from invglow.legacy.part import FormError, Part, shown
 from invglow.legacy.pickled_flow import PickledFlow, Shape, flow_settings, read_pickled_flow, step_tensors
 from invglow.legacy.pickled_graph import Scale, body_scales, class_branches, layers_of
 
@@ -52,7 +52,7 @@ def _read_local(root: Part, image_size: int) -> Imported:
         raise root.refusal("was expected to end in Flatten2d, ActNorm, Unlabeled")
     flow, patch_size = read_pickled_flow(layers[:-3]), root.attribute("patch_size")
     if type(patch_size) is not int:
-        raise root.refusal(f"has setting patch_size = {patch_size!r:.80}, expected was a whole number")
+        raise root.refusal(f"has setting patch_size = {shown(patch_size)}, expected was a whole number")
     config = GlowConfig(
         image_shape=(flow.channels // 4, image_size, image_size),
         architecture="local",
@@ -74,7 +74,8 @@ def _read_class_conditional(root: Part) -> Imported:
     scales = body_scales(layers[0])
     mixture = layers[1].part("module").require_kind("InvertibleClassConditional")
     modules, order = mixture.part("module_list").parts(), mixture.attribute("i_classes")
-    if not isinstance(order, list) or sorted(map(str, order)) != sorted(map(str, range(len(modules)))):
+    numbers = isinstance(order, list) and all(type(label) is int for label in order)
+    if not numbers or sorted(order) != list(range(len(modules))):
         raise mixture.refusal(f"was expected to have classes 0 to {len(modules) - 1}")
     flows, config = _read_body(root, scales, classes=len(modules))
     shapes = _latent_shapes(config)

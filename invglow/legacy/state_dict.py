@@ -135,6 +135,11 @@ def _config(state: Mapping[str, StoredTensor], settings: Mapping[str, Any]) -> G
         raise FormError(
             "the tensors flow.layers.1.actnorm.bias and prior_h, by which images have their shape, lack"
         )
+    if settings["K"] * settings["L"] > len(state):  # before that many names are made up
+        raise FormError(
+            f"by {SETTINGS} it has {settings['L']} scales of {settings['K']} steps, for which its "
+            f"{len(state)} tensors are too few"
+        )
     if len(top.shape) != 4 or first.numel % 4:
         raise FormError(f"prior_h has shape {top.shape} and the first scale {first.numel} channels")
     factor = 2 ** settings["L"]

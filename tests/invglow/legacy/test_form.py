@@ -50,6 +50,17 @@ def swap_scales(tree: Any) -> None:
     tree.prev = nn.ModuleList([tree.prev[1], tree.prev[0]])
 
 
+def nested(depth: int) -> list[Any]:
+    """Return lists that hold the next one twice, of which the last would be written 2 ** depth times."""
+    return [nested_once := nested(depth - 1), nested_once] if depth else []
+
+
+def repeat_layers(tree: nn.Module) -> None:
+    sequence = layers(tree, "InvertibleSequential")[0]
+    for _ in range(10):
+        sequence.sequential = nn.Sequential(sequence.sequential, sequence.sequential)
+
+
 def half_of_the_classes(tree: nn.Module) -> None:
     layers(tree, "InvertibleClassConditional")[0].i_classes = [0, 1, 1]
 
@@ -92,6 +103,8 @@ def half_of_the_classes(tree: nn.Module) -> None:
         ),
         (drop_last_step, r"the model has different steps per scale \(1, 2\)"),
         (swap_scales, r"ends a scale of other parts"),
+        (repeat_layers, r"a torch\.nn\.modules\.container\.Sequential, .* or come twice"),
+        (setting("AffineModifier", add_first=nested(16)), r"has setting add_first = \[+\.\.\."),
         (lambda tree: layers(tree, "Node")[0].register_module("prev", None), "has no part prev|other parts"),
         (lambda tree: setattr(tree, "prev", nn.ModuleList()), "CatAsListNode, has no scales"),
     ],
@@ -142,6 +155,7 @@ def test_a_pickled_model_of_another_form(
             "l_mask that is not strictly triangular",
         ),
         ("classes", half_of_the_classes, "was expected to have classes 0 to 2"),
+        ("classes", setting("InvertibleClassConditional", i_classes=["0", "1", "2"]), "classes 0 to 2"),
         ("classes", setting("ChunkByIndices", indices=(3,)), r"indices = \(3,\), known is \(96,\)"),
     ],
 )
@@ -189,6 +203,8 @@ def test_nodes_in_a_circle_are_refused(tmp_path: Path) -> None:
         ({"K": 3}, r"lacks the tensor flow\.layers\.3\.actnorm\.bias.* and \d+ more"),
         ({"K": 1}, r"lacks the tensor flow\.layers\.2\.conv\..* and holds the unexpected tensor flow"),
         ({"L": 3}, r"lacks the tensor"),
+        ({"K": 10**4}, r"2 scales of 10000 steps, for which its \d+ tensors are too few"),
+        ({"L": 10**4}, r"10000 scales of 2 steps, for which its \d+ tensors are too few"),
         (
             {"hidden_channels": 7},
             r"block\.0\.conv\.weight has shape \(6, 6, 3, 3\), expected was \(7, 6, 3, 3\)",
