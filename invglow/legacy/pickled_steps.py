@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invglow.legacy.affine import actnorm_affine
+from invglow.legacy.mixing import require_lu_factors
 from invglow.legacy.part import Part, loaded
 from invglow.transforms.dense import log_abs_det_near_rotation
 
@@ -80,12 +81,14 @@ def _read_lu(part: Part, channels: int) -> dict[str, Tensor]:
         ):
             raise part.refusal(f"has a {mask} that is not strictly triangular")
     square, row = (channels, channels), (channels,)
-    return {
+    found = {
         ours: loaded(
             part.archive, stored[name], row if name in {"w_s", "s_sign"} else square, f"{part.where}.{name}"
         )
         for name, ours in names.items()
     }
+    require_lu_factors(found["permutation"], found["sign"], part.where)
+    return found
 
 
 def _read_rotation(part: Part, channels: int, *, dense: bool) -> tuple[str, dict[str, Tensor]]:

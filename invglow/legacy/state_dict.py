@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from invglow.flows import GlowConfig
 from invglow.legacy.archive import Archive
 from invglow.legacy.imported import Imported
+from invglow.legacy.mixing import require_lu_factors
 from invglow.legacy.part import FormError, loaded, named_few
 from invglow.legacy.records import StoredTensor
 from invglow.transforms.network import LOG_SCALE_FACTOR
@@ -110,6 +111,11 @@ def read_state_dict(archive: Archive, settings: Mapping[str, Any]) -> Imported:
     ] * (settings["learn_top"])
     _check_names(state, [*(entry.theirs for entry in entries), *prior_names])
     tensors = {e.ours: loaded(archive, state[e.theirs], e.shape, e.theirs) for e in entries}
+    for entry in entries:
+        mixing, _, name = entry.ours.rpartition(".")
+        if name == "permutation":
+            where = entry.theirs.removesuffix(".p")
+            require_lu_factors(tensors[entry.ours], tensors[f"{mixing}.sign"], where)
     return Imported(
         config,
         tensors | _top_prior(archive, state, config, learned=settings["learn_top"]),

@@ -154,6 +154,12 @@ def test_a_pickled_model_of_another_form(
             first("InvPermute", lambda p: p.l_mask.fill_(1)),
             "l_mask that is not strictly triangular",
         ),
+        (
+            "affine",
+            first("InvPermute", lambda p: p.w_p.mul_(2)),
+            r"\.module\..*\d has a permutation that is none",
+        ),
+        ("affine", first("InvPermute", lambda p: p.s_sign.zero_()), r"\d has signs other than 1 and -1"),
         ("classes", half_of_the_classes, "was expected to have classes 0 to 2"),
         ("classes", setting("InvertibleClassConditional", i_classes=["0", "1", "2"]), "classes 0 to 2"),
         ("classes", setting("ChunkByIndices", indices=(3,)), r"indices = \(3,\), known is \(96,\)"),
@@ -259,6 +265,14 @@ def test_a_state_dict_without_settings_beside_it(tmp_path: Path) -> None:
         (
             lambda state: state.update(prior_h=torch.zeros(1, 5, 2, 2)),
             r"prior_h has shape \(1, 5, 2, 2\), expec",
+        ),
+        (
+            lambda state: state["flow.layers.1.invconv.p"].fill_(0.5),
+            r"flow\.layers\.1\.invconv has a permutation that is none",
+        ),
+        (
+            lambda state: state["flow.layers.2.invconv.sign_s"].mul_(3),
+            r"flow\.layers\.2\.invconv has signs other than 1 and -1",
         ),
         (lambda state: state.update(prior_h=[1]), "holds no tensors by their names"),
         (lambda state: state.clear(), "prior_h"),
