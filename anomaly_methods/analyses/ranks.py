@@ -48,7 +48,7 @@ def rank_correlations(
 
     References:
         Schirrmeister et al. (2020), figure 2 B. The proof and measurement of association between two things
-        (Spearman, 1904).
+        (Spearman, 1904). docs/analyses.md, equation 1.
     """
     if len(by_model) < 2:
         raise ValueError(f"Rank correlations need at least 2 models, got {len(by_model)}.")

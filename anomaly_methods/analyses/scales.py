@@ -43,7 +43,7 @@ def scale_shares(sets: Sequence[Statistics]) -> list[ScaleShare]:
         ValueError: there is no set, one has no scales, models differ, or values are not finite.
 
     References:
-        Schirrmeister et al. (2020), equation 3.
+        Schirrmeister et al. (2020), equation 3; docs/analyses.md, equation 2.
     """
     if not sets:
         raise ValueError("Shares of scales need the statistics of at least one image set, got none.")

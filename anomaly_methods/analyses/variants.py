@@ -48,7 +48,7 @@ def image_variants(
     References:
         Do Deep Generative Models Know What They Don't Know? (Nalisnick et al., 2019), for constant images and
         contrast; Input complexity and out-of-distribution detection (Serrà et al., 2020),
-        for smoothing; Schirrmeister et al. (2020).
+        for smoothing; Schirrmeister et al. (2020); docs/analyses.md, equation 4.
     """
     if any(not 0 < blur < np.inf for blur in blurs) or any(not 0 <= c < np.inf for c in contrasts):
         raise ValueError(

@@ -25,7 +25,7 @@ class LikelihoodExtractor(Extractor):
 
     References:
         Understanding Anomaly Detection with Deep Invertible Networks through Hierarchies of Distributions and
-        Features (Schirrmeister et al., 2020), equation 3.
+        Features (Schirrmeister et al., 2020), equation 3; docs/methods.md, equation 3.
     """
 
     name: ClassVar[str] = "likelihood"

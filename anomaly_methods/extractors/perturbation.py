@@ -53,6 +53,7 @@ class Perturbation:
     References:
         Schirrmeister et al. (2020), perturbations of norm 0.01. Why mean squares over random directions tell
         the Frobenius norm: A stochastic estimator of the trace of the influence matrix (Hutchinson, 1989).
+        docs/analyses.md, equation 3.
     """
 
     norm: float = 0.01

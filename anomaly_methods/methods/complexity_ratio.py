@@ -34,6 +34,7 @@ class ComplexityRatio(FormulaMethod):
         Input complexity and out-of-distribution detection with likelihood-based generative models (Serrà et
         al., 2020), equation 1. With PNG as the general model: Understanding Anomaly Detection with Deep
         Invertible Networks through Hierarchies of Distributions and Features (Schirrmeister et al., 2020).
+        docs/methods.md, equation 7.
     """
 
     name: ClassVar[str] = "complexity_ratio"

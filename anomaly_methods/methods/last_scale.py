@@ -21,7 +21,7 @@ class LastScale(FormulaMethod):
 
     References:
         Understanding Anomaly Detection with Deep Invertible Networks through Hierarchies of Distributions and
-        Features (Schirrmeister et al., 2020), equation 3.
+        Features (Schirrmeister et al., 2020), equation 3; docs/methods.md, equation 4.
     """
 
     name: ClassVar[str] = "last_scale"

@@ -21,7 +21,8 @@ class LastScaleRatio(FormulaMethod):
 
     References:
         Understanding Anomaly Detection with Deep Invertible Networks through Hierarchies of Distributions and
-        Features (Schirrmeister et al., 2020), both hierarchies and equation 3.
+        Features (Schirrmeister et al., 2020), both hierarchies and equation 3;
+        docs/methods.md, equation 5.
     """
 
     name: ClassVar[str] = "last_scale_ratio"

@@ -20,7 +20,7 @@ class LikelihoodRatio(FormulaMethod):
 
     References:
         Understanding Anomaly Detection with Deep Invertible Networks through Hierarchies of Distributions and
-        Features (Schirrmeister et al., 2020), hierarchy of distributions.
+        Features (Schirrmeister et al., 2020), hierarchy of distributions; docs/methods.md, equation 2.
     """
 
     name: ClassVar[str] = "likelihood_ratio"

@@ -18,7 +18,7 @@ class RawLikelihood(FormulaMethod):
 
     References:
         Novelty detection and neural network validation (Bishop, 1994). Why it fails: Do Deep Generative
-        Models Know What They Don't Know? (Nalisnick et al., 2019).
+        Models Know What They Don't Know? (Nalisnick et al., 2019). docs/methods.md, equation 1.
     """
 
     name: ClassVar[str] = "raw_likelihood"

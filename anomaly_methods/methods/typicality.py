@@ -20,7 +20,7 @@ class Typicality(AnomalyMethod):
 
     References:
         Detecting Out-of-Distribution Inputs to Deep Generative Models Using Typicality (Nalisnick et al.,
-        2019), the typicality test for batches of any size.
+        2019), the typicality test for batches of any size; docs/methods.md, equation 6.
     """
 
     name: ClassVar[str] = "typicality"

@@ -25,7 +25,7 @@ class Waic(FormulaMethod):
     References:
         WAIC, but Why? Generative Ensembles for Robust Anomaly Detection (Choi et al., 2018), arXiv
         1810.01392; the unbiased variance as in Understanding predictive information criteria for Bayesian
-        models (Gelman et al., 2014), their second p_WAIC.
+        models (Gelman et al., 2014), their second p_WAIC; docs/methods.md, equation 8.
     """
 
     name: ClassVar[str] = "waic"

@@ -97,7 +97,11 @@ class ImageSet:
 
 
 def luma(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert colour (..., 3) to grey (..., 1) by ITU-R BT.601, rounded; grey passes unchanged."""
+    """Convert colour (..., 3) to grey (..., 1) by ITU-R BT.601, rounded; grey passes unchanged.
+
+    References:
+        docs/data.md, equation 1.
+    """
     if images.shape[-1] == 1:
         return images
     # Weights times 2^16 (they sum to it), so that whole numbers give the rounded result on every machine.

@@ -44,7 +44,8 @@ class ClassConditionalFlow(MultiScaleFlow):
         ValueError: if a prior has no classes, or not as many as the others.
 
     References:
-        Schirrmeister et al. (2020), class-conditional Glow; the shares are this library's own.
+        Schirrmeister et al. (2020), class-conditional Glow; the shares are this library's own:
+        docs/training.md, equations 4, 5 and 7.
     """
 
     def __init__(

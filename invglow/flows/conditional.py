@@ -26,7 +26,8 @@ class ConditionalNormal(LatentPrior):
         shape: shape (C, H, W) of one latent; the features that go on have the same.
 
     References:
-        Glow (Kingma and Dhariwal, 2018), its published code (`split2d_prior`).
+        Glow (Kingma and Dhariwal, 2018), its published code (`split2d_prior`);
+        docs/architectures.md, equation 7.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:

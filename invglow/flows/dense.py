@@ -19,7 +19,7 @@ class FlatLayout(FeatureLayout):
         shape: shape (C, H, W) of the features of one image.
 
     References:
-        Schirrmeister et al. (2020), the fully connected Glow.
+        Schirrmeister et al. (2020), the fully connected Glow; docs/architectures.md, equation 5.
     """
 
     shape: tuple[int, int, int]

@@ -93,7 +93,8 @@ class MultiScaleFlow(nn.Module):
         keeps: which half goes on, "second" or "first".
 
     References:
-        Density estimation using Real NVP (Dinh et al., 2017), 3.6; Schirrmeister et al. (2020), eq. 3.
+        Density estimation using Real NVP (Dinh et al., 2017), 3.6; Schirrmeister et al. (2020), eq. 3;
+        docs/architectures.md, equation 6.
     """
 
     def __init__(

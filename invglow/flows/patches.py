@@ -59,7 +59,7 @@ class PatchNormal(AffinePrior):
         layout: of the patches in the latent of an image.
 
     References:
-        Schirrmeister et al. (2020), the Glow on local patches.
+        Schirrmeister et al. (2020), the Glow on local patches; docs/architectures.md, equation 4.
     """
 
     def __init__(self, shape: Sequence[int], layout: PatchLayout) -> None:

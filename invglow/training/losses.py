@@ -13,6 +13,9 @@ def negative_log_likelihood(log_prob: Tensor) -> Tensor:
 
     Args:
         log_prob: log p(x) of each image, shape (B,), in nats.
+
+    References:
+        docs/training.md, equation 1.
     """
     return -log_prob.mean()
 
@@ -31,7 +34,7 @@ def outlier_losses(log_prob: Tensor, general_log_prob: Tensor, temperature: floa
         temperature: T, in nats.
 
     References:
-        Schirrmeister et al. (2020), outlier loss.
+        Schirrmeister et al. (2020), outlier loss; docs/training.md, equation 2.
     """
     return F.softplus((log_prob - general_log_prob) / temperature)
 
@@ -48,7 +51,7 @@ def margin_losses(log_prob: Tensor, inside_log_prob: Tensor, margin: float) -> T
 
     References:
         Deep anomaly detection with outlier exposure (Hendrycks et al., 2019), density estimation; the
-        comparison with it in Schirrmeister et al. (2020).
+        comparison with it in Schirrmeister et al. (2020); docs/training.md, equation 3.
     """
     return F.relu(margin + log_prob - inside_log_prob.detach())
 
@@ -65,7 +68,7 @@ def wrong_class_losses(
         temperature: T, in nats.
 
     References:
-        Schirrmeister et al. (2020), class-conditional Glow.
+        Schirrmeister et al. (2020), class-conditional Glow; docs/training.md, equation 6.
     """
     losses = outlier_losses(class_log_probs, general_log_prob[:, None], temperature)
     right = F.one_hot(labels, class_log_probs.shape[1]).bool()

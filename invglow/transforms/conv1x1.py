@@ -41,7 +41,7 @@ class PlainConv1x1(_MatrixConv1x1):
     """1x1 convolution with a free weight matrix; its log-determinant costs O(C^3).
 
     References:
-        Glow (Kingma and Dhariwal, 2018), equation 9.
+        Glow (Kingma and Dhariwal, 2018), equation 9; docs/architectures.md, equation 3.
     """
 
     def __init__(self, channels: int) -> None:
@@ -78,7 +78,7 @@ class LUConv1x1(_MatrixConv1x1):
     sum of `log_diagonal`. W starts as a random rotation.
 
     References:
-        Glow (Kingma and Dhariwal, 2018), equations 10 and 11.
+        Glow (Kingma and Dhariwal, 2018), equations 10 and 11; docs/architectures.md, equation 3.
     """
 
     permutation: Tensor

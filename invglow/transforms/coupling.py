@@ -72,7 +72,8 @@ class AffineCoupling(Coupling):
     The network's even output channels are the shift, its odd ones the raw scale.
 
     References:
-        Glow (Kingma and Dhariwal, 2018), table 1; the sigmoid as in its published code.
+        Glow (Kingma and Dhariwal, 2018), table 1; the sigmoid as in its published code;
+        docs/architectures.md, equation 1.
     """
 
     outputs_per_channel = 2
@@ -93,7 +94,8 @@ class AdditiveCoupling(Coupling):
     """`z2 = x2 + shift`, where the shift is the network's output; the log-determinant is zero.
 
     References:
-        NICE: Non-linear Independent Components Estimation (Dinh et al., 2015), 3.2.
+        NICE: Non-linear Independent Components Estimation (Dinh et al., 2015), 3.2;
+        docs/architectures.md, equation 2.
     """
 
     outputs_per_channel = 1

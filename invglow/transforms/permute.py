@@ -28,6 +28,9 @@ class ChannelPermutation(ChannelAffine):
 
     Raises:
         ValueError: if `indices` is not a permutation.
+
+    References:
+        docs/architectures.md, equation 3.
     """
 
     indices: Tensor
