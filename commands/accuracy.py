@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["accuracy_sentence"]
 
 
-def accuracy_sentence(statistics: Statistics, images: ImageSet, learned: str) -> str:
+def accuracy_sentence(statistics: Statistics, images: ImageSet, learned: str | None) -> str:
     """Say how many images have their own label as the most likely class, or why there is no such number.
 
     Args:
         statistics: of the kind `classes`, of these images.
         images: for their labels.
-        learned: name of the set whose labels the model learned.
+        learned: name of the set whose labels the model learned; None where that is not known.
     """
     import numpy as np
 
@@ -34,4 +34,6 @@ def accuracy_sentence(statistics: Statistics, images: ImageSet, learned: str) ->
     values = np.stack([statistics.value(f"log_prob.class{y}") for y in range(classes)], axis=1)
     found = f"accuracy {accuracy(values, labels[statistics.index]):.4f}: share of images whose label has the "
     found += "highest log p(x|y)"
-    return found if images.name == learned else f"{found}, if labels mean the same as those of {learned}"
+    if images.name == learned:
+        return found
+    return f"{found}, if labels mean the same as {f'those of {learned}' if learned else 'in its training'}"

@@ -91,6 +91,10 @@ def test_classes_are_imported_too(tmp_path: Path, hierarchy: Hierarchy, call: Ca
     assert "of 3 classes" in outcome.out
     assert call("statistics", "--run", run, "--data", hierarchy.outside).code == 0
     assert call("sample", "--run", run, "--n", "2", "--output", tmp_path / "samples.png").code == 0
+    labelled = save_images(tmp_path / "labelled.npy", 3)
+    np.save(tmp_path / "labelled_labels.npy", np.array([0, 1, 2]))
+    said = call("statistics", "--run", run, "--data", labelled, "--statistics", "classes").out
+    assert "highest log p(x|y), if labels mean the same as in its training\n" in said
 
 
 def test_an_imported_general_model_is_trained_on_beside_the_specific_one(
