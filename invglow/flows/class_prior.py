@@ -35,7 +35,10 @@ class ClassNormals(LatentPrior):
             ValueError: if it is something else, such as a prior that has classes already.
         """
         if type(prior) is not ElementwiseNormal:
-            raise ValueError(f"Classes can be given to elementwise normal priors only, got {prior}.")
+            raise ValueError(
+                f"Classes can be given to elementwise normal priors only, got {type(prior).__name__}: start "
+                "from a convolutional or fully connected Glow without conditional priors or classes."
+            )
         repeated = cls(classes, prior.latent_shape).to(prior.loc)
         with torch.no_grad():
             repeated.loc.copy_(prior.loc)

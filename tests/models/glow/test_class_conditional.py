@@ -94,11 +94,19 @@ def test_made_from_a_trained_model_it_is_the_same_density() -> None:
     }
 
 
-@pytest.mark.parametrize("settings", [{"prior": "conditional"}, {"architecture": "local", "scales": 1}])
-def test_variants_that_have_no_classes_are_refused(settings: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("settings", "prior"),
+    [
+        ({"prior": "conditional"}, "ConditionalNormal"),
+        ({"architecture": "local", "scales": 1}, "PatchNormal"),
+    ],
+)
+def test_variants_that_have_no_classes_are_refused(settings: dict[str, object], prior: str) -> None:
     sizes = {"image_shape": (3, 8, 8), "scales": 2, "steps_per_scale": 1, "hidden_channels": 4}
     model = build({**sizes, **settings})
-    with pytest.raises(ValueError, match="elementwise normal priors only, got"):
+    with pytest.raises(
+        ValueError, match=f"elementwise normal priors only, got {prior}: start from a convolutional or"
+    ):
         condition(model, 4)
 
 
