@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from commands.choosing import require_same_shape
 from commands.computing import Computation, RunModel, computation_of
 from commands.output_files import write_table
 from invglow.files import replacing
@@ -32,6 +33,7 @@ def analyse_ranks(arguments: argparse.Namespace) -> tuple[Path, list[RankCorrela
 
     computation = computation_of(arguments)
     runs = [computation.run(name) for name in (arguments.run, *arguments.others)]
+    require_same_shape(*runs)
     names = [run.name for run in runs]
     # Two runs may have folders of the same name.
     labels = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]

@@ -13,15 +13,28 @@ if TYPE_CHECKING:
     from anomaly_methods.methods.base import AnomalyMethod
     from anomaly_methods.methods.sources import Source
 
-__all__ = ["general_model", "kinds_of", "known_methods", "models_by_role", "needed_sources"]
+__all__ = [
+    "general_model",
+    "kinds_of",
+    "known_methods",
+    "models_by_role",
+    "needed_sources",
+    "require_same_shape",
+]
 
 
 def general_model(specific: RunModel, name: str | None) -> RunModel | None:
-    """Return the general model that was named, or else the best that the run knows of."""
+    """Return the general model that was named, or else the best that the run knows of.
+
+    Raises:
+        ValueError: it is of images of another shape.
+    """
     from models.runs import general_run_of
 
     if name is not None:
-        return RunModel(existing_run(name), specific.device, specific.written)
+        named = RunModel(existing_run(name), specific.device, specific.written)
+        require_same_shape(specific, named)
+        return named
     folder = general_run_of(specific.folder)
     if folder is None:
         print("No general model is known for this run (train with --base, or name one with --general).")
@@ -29,6 +42,26 @@ def general_model(specific: RunModel, name: str | None) -> RunModel | None:
     if folder.parent != specific.folder:
         print(f"General model: {folder}, which was not trained on as long as {specific.folder}.")
     return RunModel(folder, specific.device, specific.written)
+
+
+def require_same_shape(run: RunModel, *others: RunModel) -> None:
+    """Refuse models of images of another shape, whose likelihoods cannot be compared, before any is computed.
+
+    Raises:
+        ValueError: naming both runs and shapes.
+    """
+    from invglow.sections import SHAPE, read_section
+
+    expected, *found = (
+        "x".join(map(str, read_section(one.folder, "data", image_shape=SHAPE)["image_shape"]))
+        for one in (run, *others)
+    )
+    for other, shape in zip(others, found, strict=True):
+        if shape != expected:
+            raise ValueError(
+                f"{other.folder} is a model of images of {shape} (channels, height, width), {run.folder} of "
+                f"{expected}, and their likelihoods cannot be compared: name a run of images of one shape."
+            )
 
 
 def models_by_role(specific: RunModel, general: RunModel | None) -> dict[str, RunModel]:

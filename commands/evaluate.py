@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands.choosing import general_model, kinds_of, known_methods, models_by_role, needed_sources
+from commands.choosing import (
+    general_model,
+    kinds_of,
+    known_methods,
+    models_by_role,
+    needed_sources,
+    require_same_shape,
+)
 from commands.common import add_command, add_device, add_download, add_run
 from commands.computing import Computation, add_computation, computation_of
 from commands.naming import evaluation_name
@@ -112,6 +119,7 @@ def evaluate_run(
 
     chosen = known_methods(method_names)
     _require_ensemble(chosen, others)
+    require_same_shape(specific, *others)
     models = models_by_role(specific, general)
     needed = needed_sources(chosen, models) + ([] if chosen else [complexity_by("png")])
     members = [specific, *others] if others else []

@@ -42,6 +42,24 @@ def test_a_missing_general_run(call: Call, tmp_path: Path, copied: Hierarchy) ->
     assert f"error: {tmp_path / 'nowhere'} is not a run folder" in outcome.err
 
 
+def test_a_model_of_other_images_to_compare_with(call: Call, tmp_path: Path, copied: Hierarchy) -> None:
+    """It is refused before anything is computed, and not by the checksums of what it would see."""
+    grey = tmp_path / "grey"
+    assert call("train", "--data", copied.wide, "--run", grey, "--grey", *SHORT, *TINY).code == 0
+    sets = ("--in-distribution", copied.inside, "--out-of-distribution", copied.outside)
+    for command in (
+        ("evaluate", *sets, "--general", grey),
+        ("evaluate", *sets, "--ensemble", grey),
+        ("analyse", "ranks", "--data", copied.inside, "--others", grey),
+        ("detect", "--images", copied.outside, "--output", tmp_path / "found.csv", "--general", grey),
+    ):
+        outcome = call(*command, "--run", copied.specific)
+        assert f"error: {grey} is a model of images of 1x8x8 (channels, height, width)" in outcome.err
+        assert f"{copied.specific} of 3x8x8, and their likelihoods cannot be compared" in outcome.err
+        assert outcome.code == 2
+    assert not (grey / "statistics").exists()
+
+
 def test_a_general_run_that_moved(copied: Hierarchy, call: Call) -> None:
     config = json.loads((copied.specific / "config.json").read_text())
     config["origin"]["run"] = str(copied.folder / "moved")
