@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from commands.common import add_command, add_device, add_download, add_run, print_once
@@ -138,10 +139,9 @@ def _train(arguments: argparse.Namespace) -> None:
     plans = plans_of(arguments)
     # Whatever may be wrong with the arguments has come to light when something is deleted or trained.
     jobs = [(plan, evaluation_of(arguments, plan, device)) for plan in plans]
-    if arguments.restart:
-        _delete_run(plans[0])
     for plan, evaluation in jobs:
-        _train_one(plan, evaluation, device, arguments)
+        starts_over = arguments.restart and plan is plans[0]  # the general model is inside that run
+        _train_one(plan, evaluation, device, arguments, starts_over=starts_over)
     run, images = plans[0].run, plans[0].images
     sets = f"--in-distribution {images.name} --out-of-distribution NAME"
     print_once(f"Next: python main.py evaluate --run {run} {sets}")
@@ -162,7 +162,12 @@ def _delete_run(plan: RunPlan) -> None:
 
 
 def _train_one(
-    plan: RunPlan, evaluation: Evaluation, device: torch.device, arguments: argparse.Namespace
+    plan: RunPlan,
+    evaluation: Evaluation,
+    device: torch.device,
+    arguments: argparse.Namespace,
+    *,
+    starts_over: bool,
 ) -> None:
     from models.runs import train_run
 
@@ -170,7 +175,8 @@ def _train_one(
     print_once(
         f"Training on {plan.images.name} ({len(plan.images)} images), from {what}, on {device}: {plan.run}"
     )
-    result = train_run(plan, device, evaluation, arguments.log_every, arguments.samples_every)
+    clear = partial(_delete_run, plan) if starts_over else None
+    result = train_run(plan, device, evaluation, arguments.log_every, arguments.samples_every, clear=clear)
     if result.steps_before == result.steps:
         print_once(
             f"All {result.steps} steps were done before: nothing is trained again (unless with --restart)."

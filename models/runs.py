@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -80,6 +80,8 @@ def train_run(
     evaluation: Evaluation | None = None,
     log_every: int = 10,
     samples_every: int | None = None,
+    *,
+    clear: Callable[[], None] | None = None,
 ) -> TrainingResult:
     """Train a run to its end, going on where an earlier, interrupted call with the same plan stopped.
 
@@ -91,6 +93,7 @@ def train_run(
         evaluation: what to watch while training; None evaluates nothing.
         log_every: steps between lines in the metrics.
         samples_every: steps between pictures of samples; None leaves it to the model (see `Trainer`).
+        clear: called once the plan is known to be one that can be carried out, to delete an earlier run.
 
     Raises:
         ValueError: if the images do not fit the model, or the folder holds a run with other settings.
@@ -113,7 +116,9 @@ def train_run(
         log_every=log_every,
         samples_every=samples_every,
     )
-    # Only a plan that can be carried out is recorded.
+    # Only a plan that can be carried out is recorded, and takes the place of what was there.
+    if clear is not None:
+        clear()
     _record(plan.run, config)
     return trainer.train()
 

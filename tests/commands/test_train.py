@@ -163,6 +163,8 @@ def test_a_checkpoint_of_unknown_settings_is_not_gone_on_from(
         ("--evaluate-on", "array:/nowhere.npy"),
         ("--evaluate-limit", "0"),
         ("--hidden-channels", "0"),
+        ("--log-every", "0"),
+        ("--samples-every", "0"),
     ],
 )
 def test_restart_deletes_nothing_when_the_command_is_wrong(
