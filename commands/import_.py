@@ -34,9 +34,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--image-size",
         type=int,
-        default=32,
         metavar="N",
-        help="side of the images of a model on local patches, whose file does not hold it",
+        help="side of the images of a model on local patches, whose file does not hold it (default: 32)",
     )
 
 

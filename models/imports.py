@@ -19,24 +19,26 @@ from invglow.legacy import Imported, read_published
 __all__ = ["import_run"]
 
 
-def import_run(source: Path, run: Path, image_size: int = 32) -> Imported:
+def import_run(source: Path, run: Path, image_size: int | None = None) -> Imported:
     """Read a published checkpoint and write it as a run, in one go: a run is there whole or not at all.
 
     Args:
         source: a file or a folder, as `read_published` takes it.
         run: folder for the run, missing or empty.
-        image_size: side of the images of a model on local patches.
+        image_size: side of the images of a model on local patches (default: 32).
 
     Returns:
         what was imported.
 
     Raises:
-        ValueError: the folder is not empty, or the checkpoint cannot be imported (the sentence says why).
+        ValueError: the folder is not empty, the checkpoint cannot be imported (the sentence says why), or its
+            images have another size than was given.
         OSError: a file is missing, or the run cannot be written.
     """
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise ValueError(f"{run} exists and is not empty: choose another folder for the run.")
-    imported = read_published(source, image_size)
+    imported = read_published(source) if image_size is None else read_published(source, image_size)
+    _require_size(imported, image_size)
     unfinished = run.parent / f".{run.name}.importing-{os.getpid()}"
     try:
         write_config(unfinished, _config_of(imported))
@@ -47,6 +49,16 @@ def import_run(source: Path, run: Path, image_size: int = 32) -> Imported:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return imported
+
+
+def _require_size(imported: Imported, image_size: int | None) -> None:
+    """Refuse a size that only files of models on local patches do not hold, where another one is held."""
+    _, height, width = imported.config.image_shape
+    if image_size is not None and {height, width} != {image_size}:
+        raise ValueError(
+            f"{imported.file} holds a model of images of {height}x{width}, asked for was {image_size}: only "
+            "of models on local patches it can be chosen, so leave it out."
+        )
 
 
 def _config_of(imported: Imported) -> dict[str, Any]:

@@ -172,6 +172,13 @@ def test_code_is_refused_and_nothing_is_left(tmp_path: Path, call: Call) -> None
     assert [child.name for child in tmp_path.iterdir()] == ["evil.th"]
 
 
+def test_an_image_size_is_for_models_on_patches(published: Path, tmp_path: Path, call: Call) -> None:
+    command = ("import", published, "--run", tmp_path / "run")
+    sentence = call(*command, "--image-size", "16").refusal()
+    assert sentence.startswith(f"{published} holds a model of images of 8x8, asked for was 16: ")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_is_no_published_checkpoint(run: Path, tmp_path: Path, call: Call) -> None:
     assert "holds no hparams.json" in call("import", run, "--run", tmp_path / "again").refusal()
     weights = run / "model.safetensors"
