@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from anomaly_methods.statistics import Statistics, StatisticsMeta
 
-__all__ = ["difference_axis", "likelihood_axis", "scored"]
+__all__ = ["BOUNDED", "difference_axis", "likelihood_axis", "scored"]
+
+BOUNDED = frozenset({"vae", "diffusion"})
+"""Families whose bits per dimension, where they have any, are an upper bound, by an ELBO."""
 
 
 def scored(statistics: Statistics) -> NDArray[np.float64]:

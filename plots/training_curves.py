@@ -80,20 +80,20 @@ def _has_auroc(run: TrainingMetrics) -> bool:
 
 
 def _fit(run: TrainingMetrics) -> tuple[str, dict[str, Curve]]:
-    """Return the name of the axis, and the curves of each set."""
-    for quantity, words in _FITS.items():
+    """Return the quantity, and the curves of each set."""
+    for quantity in _FITS:
         if curves := run.of(quantity):
-            return words, curves
+            return quantity, curves
     raise ValueError(f"{run.run} recorded no bits per dimension: its metrics.jsonl is of something else.")
 
 
 def _draw_fit(
     axis: Axes, run: TrainingMetrics, colours: Mapping[str, str], limits: Mapping[str, tuple[float, float]]
 ) -> None:
-    words, curves = _fit(run)
+    quantity, curves = _fit(run)
     own = colours[run.dataset]
     for name, curve in curves.items():
-        label = _label(run, name, curve, *limits[words])
+        label = _label(run, name, curve, *limits[quantity])
         kept = curve.finite()
         if name == _BATCH:
             axis.plot(kept.steps, kept.values, color=own, alpha=0.35, linewidth=0.5, label=label, zorder=1)
@@ -102,7 +102,7 @@ def _draw_fit(
             colour = own if name in (_TRAIN, _TEST) else colours[name]
             axis.plot(kept.steps, kept.values, line, color=colour, marker="o", markersize=3, label=label)
     axis.set_title(wrapped(f"Fit of {run.run}, trained on {short_name(run.dataset)}"))
-    axis.set(ylabel=words, ylim=limits[words])
+    axis.set(ylabel=f"{_FITS[quantity]}\n{run.bound_on(quantity)}".strip(), ylim=limits[quantity])
     _finish(axis, run)
 
 
@@ -120,12 +120,12 @@ def _label(run: TrainingMetrics, name: str, curve: Curve, low: float, high: floa
 
 
 def _common_limits(runs: Sequence[TrainingMetrics]) -> dict[str, tuple[float, float]]:
-    """Return {axis: limits} that hold what all runs with this axis must show."""
+    """Return {quantity: limits} that hold what all runs with this quantity must show, bounds or not."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for words, curves in map(_fit, runs):
-        found.setdefault(words, []).append(_limits(curves))
+    for quantity, curves in map(_fit, runs):
+        found.setdefault(quantity, []).append(_limits(curves))
     return {
-        words: (min(low for low, _ in ends), max(high for _, high in ends)) for words, ends in found.items()
+        name: (min(low for low, _ in ends), max(high for _, high in ends)) for name, ends in found.items()
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invglow.sections import TEXT, WHOLE, read_section
+from plots.bounds import BOUNDED
 
 __all__ = ["Curve", "TrainingMetrics", "read_training_metrics"]
 
@@ -46,12 +47,18 @@ class TrainingMetrics:
         dataset: what it was trained on.
         batch_size: images per step.
         curves: {name: curve}, as in the file: "bits_per_dim/batch", "bits_per_dim/test", "auroc/SET", ...
+        bounded: whether bits per dimension are an upper bound, by an ELBO.
     """
 
     run: str
     dataset: str
     batch_size: int
     curves: Mapping[str, Curve]
+    bounded: bool = False
+
+    def bound_on(self, quantity: str) -> str:
+        """Return what to say after the name of a quantity that is a bound; empty where it is none."""
+        return "(upper bound, ELBO)" if self.bounded and quantity == "bits_per_dim" else ""
 
     def of(self, quantity: str) -> dict[str, Curve]:
         """Return {set: curve} of one quantity, what is before the first slash of the names."""
@@ -72,6 +79,7 @@ def read_training_metrics(run: Path, name: str | None = None) -> TrainingMetrics
     """
     dataset = read_section(run, "data", name=TEXT)["name"]
     batch_size = read_section(run, "training", batch_size=WHOLE)["batch_size"]
+    family = read_section(run, "model", family=TEXT)["family"]
     path = run / _METRICS
     if not path.is_file():
         raise FileNotFoundError(f"There is no {path}: main.py train writes it while it trains.")
@@ -80,7 +88,7 @@ def read_training_metrics(run: Path, name: str | None = None) -> TrainingMetrics
         for key, value in values.items():
             found.setdefault(key, []).append((step, value))
     curves = {key: Curve(*map(np.array, zip(*pairs, strict=True))) for key, pairs in found.items()}
-    return TrainingMetrics(name or run.name, dataset, batch_size, curves)
+    return TrainingMetrics(name or run.name, dataset, batch_size, curves, family in BOUNDED)
 
 
 def _lines(path: Path) -> list[tuple[int, dict[str, float]]]:

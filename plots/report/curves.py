@@ -49,8 +49,10 @@ def last_values(metrics: TrainingMetrics) -> dict[str, float]:
 
 def _fit(metrics: TrainingMetrics) -> tuple[str, Mapping[str, Curve]]:
     """Return the first quantity that was recorded, in words, and its curves by set."""
-    recorded = ((words, metrics.of(quantity)) for quantity, words in _FITS.items())
-    return next(((words, curves) for words, curves in recorded if curves), ("", {}))
+    for quantity, words in _FITS.items():
+        if curves := metrics.of(quantity):
+            return f"{words} {metrics.bound_on(quantity)}".strip(), curves
+    return "", {}
 
 
 def _one_panel(metrics: TrainingMetrics, number: int) -> Figure:

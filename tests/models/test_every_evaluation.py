@@ -13,6 +13,7 @@ from anomaly_methods.extractors.gradient_norms import reference_squared_norms, s
 from models.base import GenerativeModel
 from models.checks import check_model
 from models.registry import FAMILIES, family, prepare
+from plots.bounds import BOUNDED
 
 SHAPE = (1, 8, 8)
 ORDER = torch.tensor([3, 1, 5, 0, 2, 4])
@@ -64,6 +65,11 @@ def model_of(name: str) -> GenerativeModel:
 
 def test_every_family_is_here() -> None:
     assert {case.family for case in CASES.values()} == set(FAMILIES)
+
+
+def test_figures_call_the_bits_of_these_families_a_bound() -> None:
+    assert {case.family for case in CASES.values() if case.bound == "elbo"} == BOUNDED
+    assert all(case.bound != "exact" for case in CASES.values() if case.family in BOUNDED)
 
 
 @every_case

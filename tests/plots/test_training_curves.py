@@ -75,6 +75,20 @@ def test_a_surrogate_is_not_taken_for_bits(tmp_path: Path) -> None:
     assert y_of(axes.get_lines()[0]) == [-2.0]
 
 
+def test_a_bound_is_called_one_and_drawn_on_the_scale_of_others(tmp_path: Path) -> None:
+    runs = [record(tmp_path / "flow"), record(tmp_path / "vae", family="vae", shift=5.0)]
+    exact, _, bound, _ = make_figure([read_training_metrics(run) for run in runs]).axes
+    assert exact.get_ylabel() == "bits per dimension"
+    assert bound.get_ylabel() == "bits per dimension\n(upper bound, ELBO)"
+    assert exact.get_ylim() == bound.get_ylim()
+
+
+def test_a_surrogate_of_a_family_with_a_bound_is_no_bound(tmp_path: Path) -> None:
+    run = record(tmp_path / "run", family="diffusion", lines=[{"step": 5, "surrogate/test": -2.0}])
+    (axes,) = make_figure([read_training_metrics(run)]).axes
+    assert axes.get_ylabel() == "mean surrogate of log p(x) (nats)"
+
+
 def test_a_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
     run = record(tmp_path / "run")
     whole = read_training_metrics(run)
@@ -135,10 +149,12 @@ def record(
     dataset: str = "array:/data/cifar10",
     every: int = 10,
     shift: float = 0.0,
+    family: str = "glow",
     lines: Sequence[object] | None = None,
 ) -> Path:
     """Make a run that has recorded four batches and two evaluations, or these lines."""
-    write_config(run, {"data": {"name": dataset}, "training": {"batch_size": 16}})
+    sections = {"data": {"name": dataset}, "training": {"batch_size": 16}, "model": {"family": family}}
+    write_config(run, sections)
     found: list[object] = [{"step": every * k, "bits_per_dim/batch": 3.5 + shift} for k in (1, 2, 3, 4)]
     for place, (bits, ratio, raw) in enumerate(((3.3, 0.8, 0.1), (3.1, 0.9, 0.05)), start=1):
         evaluation = {f"bits_per_dim/{name}": bits + shift for name in ("train", "test", "svhn")}

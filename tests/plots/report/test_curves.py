@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,13 @@ def test_what_was_recorded_is_drawn_and_described() -> None:
     )
     assert fit.data != aurocs.data
     assert last_values(recorded) == {"Bits per dimension, test": 3.25}
+
+
+def test_a_bound_is_called_one() -> None:
+    recorded = replace(metrics(bits_per_dim__test=[3.5]), bounded=True)
+    (fit,) = training_pictures(recorded)
+    assert "Bits per dimension (upper bound, ELBO) over optimizer steps" in fit.alternative
+    assert last_values(recorded) == {"Bits per dimension (upper bound, ELBO), test": 3.5}
 
 
 def test_a_surrogate_is_not_called_bits_per_dimension() -> None:
