@@ -22,6 +22,7 @@ def make_figure(found: FisherMatrix) -> Figure:
     """Draw the whole matrix, entries of one tensor side by side, and say how far from diagonal it is."""
     with style():
         figure, (axis,) = new_figure(panel_width=5.4, panel_height=4.0)
+        figure.set_layout_engine("compressed")  # constrained, it cuts long names off beside a square panel
         image = axis.imshow(found.normalised, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
         _draw_tensors(axis, found)
         axis.set_title(f"Normalised Fisher information matrix\n{found.summary()}")

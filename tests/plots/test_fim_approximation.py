@@ -18,6 +18,7 @@ from anomaly_methods.statistics import Statistics
 from plots.FIM_approximation import normalised, raw_FIMs, values_histogram
 from plots.FIM_approximation.command import draw
 from plots.FIM_approximation.matrix import FisherMatrix, fisher_matrix, tensor_labels
+from plots.style import style
 from tests.anomaly_methods.examples import make_statistics
 from tests.programs import run_module
 
@@ -109,6 +110,21 @@ def test_the_normalised_figure_shows_the_matrix_and_says_what_of(found: FisherMa
     assert "400 samples of the model, 2 tensors, 4 entries" in axis.get_title()
     assert "by chance" in axis.get_xlabel()
     assert "no unit" in bar.get_ylabel()
+
+
+def test_long_names_of_tensors_are_whole() -> None:
+    whole = statistics()
+    longer = {
+        "net.b": "net.up_blocks.0.resnets.0.time_emb_projection",
+        "net.a": "net.mid_blocks.0.resnets.1.conv",
+    }
+    values = {f"{longer[name[:5]]}{name[5:]}": array for name, array in whole.values.items()}
+    figure = normalised.make_figure(fisher_matrix(Statistics(values, whole.index, whole.meta)))
+    with style():
+        figure.draw_without_rendering()
+    labels = figure.axes[0].get_yticklabels()
+    assert labels[1].get_text().endswith("up_blocks.0.resnets.0.time_emb_projection.bias")
+    assert all(label.get_window_extent().x0 >= 0 for label in labels)
 
 
 def test_each_tensor_has_a_raw_matrix_on_its_own_scale(found: FisherMatrix) -> None:
