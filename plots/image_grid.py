@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +78,20 @@ def _checked(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return tiles
 
 
+def _array(path: Path) -> NDArray[Any]:
+    """Return the array of a file, of which only what is looked at is read."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path} is no array of images, or damaged ({reason}): save it anew.") from error
+    if not isinstance(found, np.ndarray) or not found.ndim:
+        raise ValueError(
+            f"{path} must be a .npy array of images: draw an .npz with python -m plots.model_samples {path}."
+        )
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw the first images of an array file: `python -m plots.image_grid images.npy grid.png`."""
     parser = argparse.ArgumentParser(prog="python -m plots.image_grid", description=__doc__)
@@ -85,8 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--columns", type=int, help="images in a row (default: about as many as rows)")
     parser.add_argument("--zoom", type=int, default=2, help="size of a pixel in the PNG (default: 2)")
     options = parser.parse_args(arguments)
-    images = np.load(options.images, mmap_mode="r", allow_pickle=False)[: max(options.n, 0)]
-    print(save_image_grid(options.output, np.asarray(images), columns=options.columns, zoom=options.zoom))
+    images = np.asarray(_array(options.images)[: max(options.n, 0)])
+    print(save_image_grid(options.output, images, columns=options.columns, zoom=options.zoom))
 
 
 if __name__ == "__main__":

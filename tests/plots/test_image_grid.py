@@ -92,5 +92,24 @@ def test_command_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     assert run.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.npz", None, r"a\.npz must be a \.npy array of images"),
+        ("a.npy", b"", r"a\.npy is no array of images, or damaged"),
+        ("a.npy", b"no array", r"a\.npy is no array of images, or damaged"),
+    ],
+)
+def test_command_refuses_files_without_one_array(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is None:
+        np.savez(tmp_path / name, images=_images(2, 3))
+    else:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        main([str(tmp_path / name), str(tmp_path / "grid.png")])
+
+
 def _images(count: int, channels: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (count, 4, 6, channels), dtype=np.uint8)
