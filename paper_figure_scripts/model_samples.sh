@@ -14,5 +14,7 @@ for family in "${ALL_FAMILIES[@]}"; do
     draw plots.model_samples "$ARRAY" --n "$DRAWN" --output "$FIGURES/model_samples-$family"
 done
 draw plots.model_samples.array "${arrays[@]}" --n "$DRAWN" --columns 4 --output "$FIGURES/model_samples"
-once "$RUNS/described/described" "$PYTHON" main.py describe --data "${ALL_SETS[@]}" "${GREY[@]}" --output "$RUNS/described"
-draw plots.dataset_validation "$RUNS"/described/*.npz --output "$FIGURES/dataset_validation"
+described="$RUNS/described" # of these sets alone: the figure shows all that is in the folder
+for set in "${ALL_SETS[@]}"; do described+="-$(short "$set")"; done
+once "$described/described" "$PYTHON" main.py describe --data "${ALL_SETS[@]}" "${GREY[@]}" --output "$described"
+draw plots.dataset_validation "$described"/*.npz --output "$FIGURES/dataset_validation"

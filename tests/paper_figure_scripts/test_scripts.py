@@ -179,6 +179,18 @@ def test_sets_and_families_can_be_chosen(scripts: Scripts) -> None:
     assert trained == [sets[2], *sets[:2], *sets[:2]]
 
 
+def test_other_sets_are_drawn_without_those_of_before(scripts: Scripts) -> None:
+    scripts("model_samples.sh", FAMILIES="vae")
+    (describe,) = (words for words in scripts.commands() if words[1] == "describe")
+    before = Path(describe[describe.index("--output") + 1]) / "demo-fashion-mnist-test.npz"
+    before.touch()
+    scripts("model_samples.sh", FAMILIES="vae")
+    assert str(before) in scripts.commands()[-1]
+    scripts("model_samples.sh", FAMILIES="vae", IMAGE_SETS="demo-mnist general:photos")
+    assert scripts.commands()[-1][1] == "plots.dataset_validation"
+    assert str(before) not in scripts.commands()[-1]
+
+
 def test_a_failure_stops_a_script_and_is_tried_again(scripts: Scripts) -> None:
     assert scripts("hierarchy_scale_shares.sh", FAIL="main.py train").returncode == 3
     assert not any(words[0] == "-m" for words in scripts.commands())
