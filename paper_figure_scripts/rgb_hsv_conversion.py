@@ -74,21 +74,25 @@ def _shifts(arguments: argparse.Namespace) -> int:
 
 def _likelihoods(arguments: argparse.Namespace, shifts: Mapping[str, NDArray[np.float64]]) -> None:
     """Print bits per dimension of a run's model, and the AUROC of raw likelihood, in RGB and in HSV."""
-    import math
-
     from anomaly_methods.metrics import auroc
     from anomaly_methods.stored import Selection
     from commands.common import existing_run
+    from plots.bounds import likelihood_axis, scored
     from plots.finding import Finder
 
     finder = Finder(Selection(split=arguments.split, limit=arguments.limit))
     found = {}
     for spec, shift in shifts.items():
         statistics = finder.statistics(existing_run(arguments.run), spec)
-        dimensions = math.prod(statistics.meta.image_shape)
-        rgb = 8 - statistics.value("log_prob") / (dimensions * math.log(2))
+        if statistics.meta.bound == "surrogate":
+            raise ValueError(
+                f"Only likelihoods move with the conversion, and {arguments.run} evaluates a surrogate: name "
+                "a run that evaluates a bound or an exact likelihood."
+            )
+        rgb = scored(statistics)
         found[spec] = (rgb, rgb + shift[statistics.index])
-        print(f"{spec}: {rgb.mean():.3f} bits per dimension in RGB, {found[spec][1].mean():.3f} in HSV")
+        unit = likelihood_axis(statistics.meta)
+        print(f"{spec}: {rgb.mean():.3f} {unit} in RGB, {found[spec][1].mean():.3f} in HSV")
     inside, *others = found
     for spec in others:
         before, after = (auroc(found[inside][place], found[spec][place]) for place in (0, 1))

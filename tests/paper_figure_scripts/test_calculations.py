@@ -81,6 +81,19 @@ def test_rgb_to_hsv_moves_likelihoods(tmp_path: Path, capsys: pytest.CaptureFixt
     assert f"{before:.3f} in RGB, {after:.3f} in HSV" in outcome.out
 
 
+def test_a_bound_is_called_one_and_a_surrogate_is_not_moved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = save_images(tmp_path / "in.npy", 4)
+    path = Selection().path(tmp_path / "run", spec, "likelihood")
+    make_statistics([-10.0] * 4, dataset=spec, bound="elbo").save(path)
+    outcome = program("rgb_hsv_conversion", capsys)("--data", spec, "--run", tmp_path / "run")
+    assert "bits per dimension (upper bound, ELBO) in RGB" in outcome.out
+    make_statistics([-10.0] * 4, dataset=spec, bound="surrogate").save(path)
+    outcome = program("rgb_hsv_conversion", capsys)("--data", spec, "--run", tmp_path / "run")
+    assert "surrogate" in outcome.refusal()
+
+
 def test_missing_likelihoods_are_said_with_their_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
