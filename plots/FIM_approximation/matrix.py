@@ -17,6 +17,8 @@ __all__ = ["FisherMatrix", "fisher_matrix", "tensor_labels"]
 
 Numbers = NDArray[np.float64]
 
+_DOMINANT = 0.5  # a part of the diagonal that no single sample should make
+
 
 @dataclass(frozen=True, eq=False)
 class FisherMatrix:
@@ -70,6 +72,15 @@ class FisherMatrix:
         return self.raw / np.sqrt(np.outer(means, means))
 
     @property
+    def largest_share(self) -> float:
+        """What part of F_aa the one sample makes that has most of it, the median over entries.
+
+        Near 1, F tells of that sample: where it is the same one for a and b, their normalised entry is +-1.
+        """
+        squares = self.gradients**2
+        return float(np.median(squares.max(axis=0) / squares.sum(axis=0)))
+
+    @property
     def tensor_names(self) -> list[str]:
         """The tensors, each once."""
         return list(dict.fromkeys(self.tensors))
@@ -85,7 +96,9 @@ class FisherMatrix:
         return above & same, above & ~same
 
     def summary(self) -> str:
-        """Return what the figures are of, in two or three lines."""
+        """Return what the figures are of, and what stands in the way, in two to four lines."""
+        part = f"one sample makes {100 * self.largest_share:.0f} % of the median diagonal entry"
+        wild = part if self.largest_share > _DOMINANT else ""
         left_out = [
             f"{self.nonfinite} samples left out (not finite)" if self.nonfinite else "",
             f"{self.silent} entries left out (gradient always 0)" if self.silent else "",
@@ -93,7 +106,7 @@ class FisherMatrix:
         counts = f"{len(self.gradients):,} samples of the model, {len(self.tensor_names)} tensors"
         bound = "" if self.bound == "exact" else f" (log p: {self.bound})"
         model = f"model: {short_name(self.model)}{bound}, group size 1"
-        lines = (model, f"{counts}, {len(self.names)} entries", ", ".join(filter(None, left_out)))
+        lines = (model, f"{counts}, {len(self.names)} entries", ", ".join(filter(None, left_out)), wild)
         return "\n".join(filter(None, lines))
 
 

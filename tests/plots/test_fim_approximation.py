@@ -8,6 +8,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,17 @@ def test_a_matrix_as_the_paper_approximates_it_is_scaled_to_the_identity() -> No
     columns["b[0]"] = np.array([2.0, -2.0, -2.0, 2.0])  # orthogonal to both
     identity = fisher_matrix(make_statistics(columns, kind="fisher_matrix"))
     np.testing.assert_allclose(identity.scaled, np.eye(3), atol=1e-12)
+
+
+def test_a_matrix_of_one_sample_is_said_to_be_one(found: FisherMatrix) -> None:
+    assert "one sample" not in found.summary()
+    gradients = found.gradients.copy()
+    gradients[7] = 1e6
+    wild = replace(found, gradients=gradients)
+    others = (gradients[:, 0] ** 2).sum() - 1e12
+    assert wild.largest_share == pytest.approx(1e12 / (1e12 + others), abs=1e-6)
+    assert np.abs(wild.normalised).min() == pytest.approx(1, abs=1e-6)
+    assert "one sample makes 100 % of the median diagonal entry" in wild.summary()
 
 
 def test_a_bound_is_named() -> None:
