@@ -12,11 +12,12 @@ from matplotlib.figure import Figure
 from anomaly_methods.evaluation import score_sets
 from anomaly_methods.methods.registry import get_method
 from anomaly_methods.metrics import auroc, auroc_interval, count_nonfinite
-from invglow.sections import OBJECT, read_section
+from invglow.sections import OBJECT, TEXT, read_section
 from plots.command import run_command
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
 from plots.paper_request import PaperModel, PaperRequest
+from plots.scoring import require_others
 from plots.style import colours_of, new_figure, panel_letters, short_name, style
 
 __all__ = ["TABLE", "TIMESTEPS", "Performance", "make_figure", "performances", "table", "timesteps_of"]
@@ -38,6 +39,7 @@ TABLE = (
     "group_size",
     "nonfinite",
 )
+_FAMILY = "diffusion"
 _STANDARD_TIMESTEPS = 1000  # of a run whose configuration does not say
 _MARKERS = "osD^vP*X"
 
@@ -77,10 +79,15 @@ def timesteps_of(model: PaperModel, wanted: Sequence[int] | None) -> list[int]:
     """Return the timesteps to compare, the paper's if none are given, as far as the model has them.
 
     Raises:
-        ValueError: a timestep that was asked for is not one of the model.
+        ValueError: the model has no timesteps, or not one that was asked for.
     """
-    settings = read_section(model.run, "model", settings=OBJECT)["settings"]
-    last = settings.get("timesteps", _STANDARD_TIMESTEPS)
+    section = read_section(model.run, "model", family=TEXT, settings=OBJECT)
+    if section["family"] != _FAMILY:
+        raise ValueError(
+            f"Timesteps are those of a {_FAMILY} model, and {model.run} is a run of the family "
+            f"{section['family']}: name a {_FAMILY} run."
+        )
+    last = section["settings"].get("timesteps", _STANDARD_TIMESTEPS)
     if wanted is None:
         return [timestep for timestep in TIMESTEPS if timestep <= last]
     for timestep in wanted:
@@ -215,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     request = request_of(options, "diffusion_timestep_performance_comparison")
+    require_others(request)
     timesteps = {model: timesteps_of(model, options.timesteps) for model in request.models}
     for model, wanted in timesteps.items():
         _require_all(replace(request, models=(model,)), wanted)

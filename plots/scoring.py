@@ -15,7 +15,7 @@ from anomaly_methods.statistics import StatisticsMeta
 from plots.finding import require_alike
 from plots.paper_request import PaperRequest
 
-__all__ = ["ScoredSets", "scored_sets"]
+__all__ = ["ScoredSets", "require_others", "scored_sets"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def scored_sets(request: PaperRequest) -> list[ScoredSets]:
         FileNotFoundError: statistics are missing; the sentence holds the command that makes them.
     """
     methods = [get_method(name) for name in request.methods]
-    _require_others(request)
+    require_others(request)
     request.require()
     found = []
     for model in request.models:
@@ -83,7 +83,12 @@ def scored_sets(request: PaperRequest) -> list[ScoredSets]:
     return found
 
 
-def _require_others(request: PaperRequest) -> None:
+def require_others(request: PaperRequest) -> None:
+    """Refuse a request in which a model has its in-distribution set alone.
+
+    Raises:
+        ValueError: naming that set.
+    """
     for model in request.models:
         if len(request.sets_of(model)) < 2:
             raise ValueError(

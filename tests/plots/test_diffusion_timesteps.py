@@ -39,9 +39,9 @@ def saved_run(folder: Path, timesteps: Sequence[int], family: str = "diffusion")
     return run
 
 
-def call(run: Path, *words: str) -> None:
-    common = ["--id_datasets", "cats", "--datasets", "dogs", "--anomaly_detection", "raw_likelihood"]
-    main(["diffusion", str(run), *common, "--output", str(run / "f"), *words])
+def call(run: Path, *words: str, family: str = "diffusion", others: str = "dogs") -> None:
+    common = ["--id_datasets", "cats", "--datasets", others, "--anomaly_detection", "raw_likelihood"]
+    main([family, str(run), *common, "--output", str(run / "f"), *words])
 
 
 def test_it_measures_the_statistics_of_every_timestep(tmp_path: Path) -> None:
@@ -118,3 +118,13 @@ def test_a_panel_for_each_method_and_a_line_for_each_set() -> None:
 def test_a_run_of_another_family_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="family glow, not diffusion"):
         call(saved_run(tmp_path, (), family="glow"))
+
+
+def test_a_model_without_timesteps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Timesteps are those of a diffusion model, .* of the family glow"):
+        call(saved_run(tmp_path, (), family="glow"), family="glow")
+
+
+def test_a_set_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name a set to tell it apart from"):
+        call(saved_run(tmp_path, (1,)), "--timesteps", "1", others="cats")
