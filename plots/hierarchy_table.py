@@ -69,14 +69,17 @@ def hierarchy_rows(
         training: how it was trained.
         inside: statistics of the in-distribution set by source.
         outside: the same of the other sets.
-        methods: names; those for which statistics are missing are left out.
+        methods: names; those for which statistics are missing are left out, unless all would be.
         seed: of halves and resampling.
 
     Raises:
-        ValueError: statistics do not belong together, or there is no such method.
+        ValueError: statistics do not belong together, allow none of the methods, or there is no such method.
     """
     try:
-        usable = [method for method in map(get_method, methods) if method.unmet(inside) is None]
+        unmet = {method: method.unmet(inside) for method in map(get_method, methods)}
+        usable = [method for method, lack in unmet.items() if lack is None]
+        if not usable:
+            raise ValueError(next(filter(None, unmet.values()), "no method was named."))
         found = evaluate(usable, inside, outside, nonfinite="anomalous", seed=seed)
     except ValueError as error:
         raise ValueError(f"{model} cannot be in the table: {error}") from error

@@ -68,6 +68,12 @@ def test_what_a_model_does_not_allow_is_an_empty_cell() -> None:
     assert [bool(cell) for cell in row[3:]] == [True, False, False, False, False]
 
 
+def test_a_model_that_allows_no_method_is_refused_not_left_out() -> None:
+    plain = [likelihoods(no_scales(likelihood(name))) for name in (IN, OUT)]
+    with pytest.raises(ValueError, match=r"run cannot be in the table: .*last_scale"):
+        hierarchy_rows("run", "plain", plain[0], plain[1:], methods=("last_scale",))
+
+
 def test_scores_that_are_not_finite_are_counted_as_anomalous() -> None:
     inside, outside = likelihood(IN, bits=3.0), likelihood(OUT, bits=4.0)
     values = outside.value("log_prob").copy()
