@@ -270,6 +270,10 @@ def _of_files(options: argparse.Namespace) -> tuple[list[Panel], Path]:
 
 
 def _of_run(options: argparse.Namespace) -> tuple[list[Panel], Path]:
+    if options.group_size != 1:
+        raise ValueError(
+            f"A histogram shows one number per image: leave --group-size at 1, got {options.group_size}."
+        )
     request = request_of(options, "likelihood-histograms")
     (run,) = request.runs
     general = request.general_of(run)

@@ -140,6 +140,11 @@ def test_groups_of_images_are_refused() -> None:
         likelihood_panels([one, grouped])
 
 
+def test_groups_are_refused_before_a_command_that_would_make_them_is_named() -> None:
+    with pytest.raises(ValueError, match="leave --group-size at 1, got 5"):
+        main(["--run", "nowhere", "--in-distribution", IN, "--out-of-distribution", OUT, "--group-size", "5"])
+
+
 def test_a_set_is_shown_once_and_against_another() -> None:
     one = _statistics(IN, bits=[3.0])
     with pytest.raises(ValueError, match="shown once"):
