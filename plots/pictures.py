@@ -21,6 +21,8 @@ __all__ = ["LEVELS", "Moments", "Pictures", "load_pictures", "pixel_counts", "re
 LEVELS = 256
 """Values that a pixel can have."""
 
+# What samples of a model come with.
+_OF_SAMPLES = ("name", "temperature", "seed")
 # What zipfile and numpy raise on archives that are cut short, have changed bytes or hold something else.
 _DAMAGED = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, IndexError, EOFError, TypeError)
 
@@ -138,7 +140,16 @@ def _read(loaded: Any) -> Pictures:
     if isinstance(loaded, np.ndarray):
         return Pictures(loaded)
     with loaded:
-        about = json.loads(str(loaded["about"])) if "about" in loaded else {}
+        about = _checked(json.loads(str(loaded["about"]))) if "about" in loaded else {}
         counts = loaded["counts"] if "counts" in loaded else np.zeros((0, LEVELS), np.int64)
         images = loaded["images"] if len(loaded.files) > 1 else loaded[loaded.files[0]]
         return Pictures(images, counts, about)
+
+
+def _checked(about: Any) -> dict[str, Any]:
+    """Return what images are, if it says what figures of them tell."""
+    if not isinstance(about, dict):
+        raise ValueError(f"what they are must be an object, got {about!r}")
+    if about.get("kind") == "samples" and not all(name in about for name in _OF_SAMPLES):
+        raise ValueError(f"samples must come with {', '.join(_OF_SAMPLES)}, got {', '.join(about)}")
+    return about

@@ -76,6 +76,13 @@ def test_what_are_no_images_is_refused(images: NDArray[np.uint8], tmp_path: Path
         load_pictures(tmp_path / "a.npy")
 
 
+@pytest.mark.parametrize("about", ["[1]", '"cats"', '{"kind": "samples", "name": "mine"}'])
+def test_images_that_do_not_say_what_they_are_are_refused(about: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=pixels(), about=np.array(about))
+    with pytest.raises(ValueError, match=r"a\.npz is no array of images, or damaged"):
+        load_pictures(tmp_path / "a.npz")
+
+
 def test_counts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="Pixel counts must be"):
         Pictures(pixels(), np.zeros((1, 256), np.int64))
