@@ -52,7 +52,7 @@ def common_edges(sets: Mapping[str, Values], bins: int) -> Values:
     """Return the edges (bins + 1,) of common bins, which show of each set what it needs to show.
 
     Each set needs all but the outermost 0.2 % at either end of its finite values; equal ones get half a unit
-    of room on both sides.
+    of room on both sides, or more where that is below what floating point tells apart.
 
     Raises:
         ValueError: no set has a finite value, or there is no bin.
@@ -64,7 +64,7 @@ def common_edges(sets: Mapping[str, Values], bins: int) -> Values:
         raise ValueError(f"No value of {', '.join(map(repr, sets))} is finite: there is nothing to show.")
     low = min(float(np.quantile(values, _SHOWN[0])) for values in finite)
     high = max(float(np.quantile(values, _SHOWN[1])) for values in finite)
-    room = 0.02 * (high - low) or 0.5
+    room = 0.02 * (high - low) or max(0.5, bins * float(np.spacing(abs(high))))  # half a unit may be nothing
     return np.linspace(low - room, high + room, bins + 1)
 
 

@@ -28,6 +28,13 @@ def test_edges_hold_all_sets_but_their_outliers() -> None:
     assert same.tolist() == [1.5, 1.75, 2.0, 2.25, 2.5]
 
 
+@pytest.mark.parametrize("value", [1e17, -1e30])
+def test_equal_values_of_any_size_get_bins_of_some_width(value: float) -> None:
+    edges = common_edges({"a": np.full(3, value)}, 60)
+    assert (np.diff(edges) > 0).all()
+    assert counted(np.full(3, value), edges).inside.sum() == 3
+
+
 def test_sets_without_finite_values_need_no_room_and_some_must_have_them() -> None:
     bad = np.array([np.nan, np.inf])
     assert common_edges({"a": np.ones(3), "b": bad}, 1).tolist() == [0.5, 1.5]
