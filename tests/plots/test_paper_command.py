@@ -46,6 +46,25 @@ def test_a_request_says_which_models_sets_and_statistics(runs: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("runs")
+def test_figures_of_other_statistics_have_other_names() -> None:
+    words = (
+        "glow",
+        "a",
+        "--id_datasets",
+        "cifar10",
+        "--datasets",
+        "svhn",
+        "--anomaly_detection",
+        "typicality",
+    )
+    options = ((), ("--noise_draws", "3"), ("--general", "b"), ("--grey",), ("--batch_size", "5"))
+    names = [asked(*words, *option).output.name for option in options]
+    assert len(set(names)) == len(options)
+    assert names[1].endswith("-svhn-noise3")
+    assert names[2].endswith("-svhn-against-b")
+
+
 def test_missing_statistics_of_all_models_are_named_together(runs: Path) -> None:
     request = asked("glow", "a", "b", "--id_datasets", "cifar10", "svhn", "--datasets", "svhn", *GRADIENTS)
     with pytest.raises(FileNotFoundError) as error:
