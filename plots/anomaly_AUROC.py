@@ -58,7 +58,8 @@ def make_figure(scored: Sequence[ScoredSets]) -> Figure:
             _draw(axis, title, curves)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        lines = [textwrap.fill(line, int(20 * figure.get_figwidth())) for line in _title(scored)]
+        most = int(20 * figure.get_figwidth())
+        lines = (textwrap.fill(line, most, break_on_hyphens=False) for line in _title(scored))
         figure.suptitle("\n".join(lines), fontsize=8)
     return figure
 

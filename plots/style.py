@@ -155,7 +155,8 @@ def panel_letters(axes: Sequence[Axes]) -> None:
 def titled_legend(figure: Figure, handles: Sequence[Artist], title: str) -> None:
     """Write a title, wrapped, and explain the marks above all panels; the figure grows by what they take."""
     width, height = figure.get_size_inches()
-    wrapped = "\n".join(textwrap.fill(line, int(17 * width)) for line in title.splitlines())
+    broken = (textwrap.fill(line, int(17 * width), break_on_hyphens=False) for line in title.splitlines())
+    wrapped = "\n".join(broken)
     columns = min(len(handles), 1 if width < 4 else 3)
     lines = -(-len(handles) // columns) + wrapped.count("\n") + 1
     figure.set_size_inches(width, height + 0.15 * lines)

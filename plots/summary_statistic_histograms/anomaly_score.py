@@ -42,7 +42,7 @@ def score_panels(scored: Sequence[ScoredSets]) -> list[FeaturePanel]:
 def _aurocs(item: ScoredSets) -> str:
     joined = "\N{NO-BREAK SPACE}"  # so that a line does not end between a name and its number
     listed = ", ".join(f"{short_name(name)}{joined}{value:.3f}" for name, value in item.aurocs.items())
-    return textwrap.fill(f"AUROC {listed}", 44).replace(joined, " ")
+    return textwrap.fill(f"AUROC {listed}", 44, break_on_hyphens=False).replace(joined, " ")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

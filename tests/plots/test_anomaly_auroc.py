@@ -36,6 +36,11 @@ def test_one_method_has_a_panel_per_model_and_a_curve_per_set() -> None:
     assert "1 scores that are not finite" in title
 
 
+def test_the_title_breaks_no_name() -> None:
+    model = f"glow{9 * '-glow'}"
+    assert model in make_figure([scored(model, "typicality", "cifar10", {"svhn": 0.75})]).get_suptitle()
+
+
 def test_several_methods_have_a_panel_per_pair_and_a_curve_each() -> None:
     methods = [scored("a", name, "cifar10", {"svhn": 0.7, "celeba": 0.9}) for name in ("typicality", "waic")]
     axes = [axis for axis in make_figure(methods).axes if axis.axison]

@@ -36,6 +36,14 @@ def test_each_method_has_a_panel_with_its_aurocs() -> None:
     assert figure.get_supxlabel() == "anomaly score (higher is more anomalous)"
 
 
+def test_no_title_breaks_a_name() -> None:
+    model, other = f"glow{9 * '-glow'}", "general-photographs-of-things"
+    figure = make_figure([scored(model, "typicality", "cifar10", {"svhn": 0.75, other: 1.0})])
+    (legend,) = figure.legends
+    assert model in legend.get_title().get_text()
+    assert other in figure.axes[0].get_title()
+
+
 def test_a_set_that_is_halved_under_one_model_says_both_sizes() -> None:
     one = scored("a", "typicality", "cifar10", {"svhn": 0.75})
     (legend,) = make_figure([one, scored("b", "typicality", "svhn", {"cifar10": 0.5})]).legends
