@@ -69,6 +69,12 @@ def shares_of(sets: Sequence[Statistics]) -> Shares:
     """
     require_alike(sets)
     finite = [statistics.select(statistics.finite_rows()) for statistics in sets]
+    for all_, kept in zip(sets, finite, strict=True):
+        if not len(kept):
+            raise ValueError(
+                f"The shares of {all_.meta.dataset!r} under {all_.meta.model!r} are NaN or infinite in all "
+                f"{len(all_)} rows: there is nothing to show."
+            )
     rows = scale_shares(finite)
     meta = sets[0].meta
     scales = [row.scale for row in rows if row.dataset == rows[0].dataset and row.scale != TOTAL]

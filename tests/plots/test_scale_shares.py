@@ -57,6 +57,13 @@ def test_bars_are_differences_of_means_per_image(group_size: int) -> None:
     assert [text.get_text() for text in bars.texts] == 2 * ["70 %", "30 %", "100 %"]
 
 
+def test_a_set_without_finite_rows_is_refused() -> None:
+    whole = likelihood(OUT)
+    values = {name: np.full(len(whole), np.nan) for name in whole.values}
+    with pytest.raises(ValueError, match=rf"The shares of '{OUT}' .* in all {len(whole)} rows"):
+        shares_of([likelihood(IN), Statistics(values, whole.index, whole.meta)])
+
+
 def test_what_is_not_finite_is_counted_and_left_out_of_means() -> None:
     whole = likelihood(OUT, bits=3.0)
     values = {name: array.copy() for name, array in whole.values.items()}
