@@ -49,6 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.n < 1 or arguments.seed < 0:
         raise ValueError(f"--n must be at least 1 and --seed 0, got {arguments.n} and {arguments.seed}.")
+    if arguments.output.exists() and not arguments.output.is_dir():
+        raise ValueError(
+            f"--output must name a folder, one .npz in it for each set; {arguments.output} is a file."
+        )
     for spec in arguments.data:
         images = _images(arguments, spec)
         described = _described(images, arguments.n, arguments.seed)

@@ -35,6 +35,14 @@ def test_images_are_as_a_model_is_shown_them(tmp_path: Path, call: Call) -> None
     assert found.total == 4
 
 
+def test_a_file_is_no_folder_to_write_into(tmp_path: Path, call: Call) -> None:
+    spec = save_images(tmp_path / "cats.npy", 2)
+    assert (
+        "--output must name a folder"
+        in call("describe", "--data", spec, "--output", tmp_path / "cats.npy").refusal()
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
