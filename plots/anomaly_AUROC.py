@@ -6,7 +6,6 @@ and a curve for each method.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,9 +57,8 @@ def make_figure(scored: Sequence[ScoredSets]) -> Figure:
             _draw(axis, title, curves)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        most = int(20 * figure.get_figwidth())
-        lines = (textwrap.fill(line, most, break_on_hyphens=False) for line in _title(scored))
-        figure.suptitle("\n".join(lines), fontsize=8)
+        most = int(17 * figure.get_figwidth())
+        figure.suptitle("\n".join(wrapped(line, most) for line in _title(scored)), fontsize=8)
     return figure
 
 

@@ -91,8 +91,11 @@ class DiffusionConfig:
                 f"model, got {self.timestep}."
             )
         require_seed(self.noise_seed)
-        if not 0 <= self.terms <= self.timesteps:
-            raise ValueError(f"terms must be between 1 and {self.timesteps}, or 0 for all, got {self.terms}.")
+        # The first timestep's term is of another kind, and the others are drawn from at least one range.
+        if self.timesteps < 2:
+            raise ValueError(f"timesteps must be at least 2, got {self.timesteps}.")
+        if self.terms == 1 or not 0 <= self.terms <= self.timesteps:
+            raise ValueError(f"terms must be between 2 and {self.timesteps}, or 0 for all, got {self.terms}.")
 
     @property
     def evaluated(self) -> str:

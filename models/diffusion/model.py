@@ -106,7 +106,7 @@ class Diffusion(GenerativeModel):
         The first timestep is a range of its own: its term is of another kind, and the largest.
         """
         timesteps = self.config.timesteps
-        ranges = max((self.config.terms or timesteps) - 1, 1)
+        ranges = (self.config.terms or timesteps) - 1
         geometric = 2 * ((timesteps + 1) / 2) ** (torch.arange(ranges + 1, device=device).double() / ranges)
         places = torch.arange(ranges + 1, device=device)
         edges = (geometric.round().long() - places).cummax(dim=0).values + places  # none is empty

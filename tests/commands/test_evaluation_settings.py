@@ -175,7 +175,7 @@ def test_other_commands_take_the_same_settings(
         ("vae", ("--evaluation-setting", "samples"), "A setting is written NAME=VALUE, got 'samples'"),
         ("diffusion", ("--timestep", "7"), "timestep must be between 1 and 6, the number of timesteps"),
         ("diffusion", ("--timestep", "0"), "timestep must be between 1 and 6, the number of timesteps"),
-        ("diffusion", ("--evaluation-setting", "terms=9"), "terms must be between 1 and 6, or 0 for all"),
+        ("diffusion", ("--evaluation-setting", "terms=9"), "terms must be between 2 and 6, or 0 for all"),
         ("diffusion", ("--evaluation-setting", "timesteps=9"), "noise_seed may be changed for an evaluation"),
         ("pixelcnn", ("--iwae", "2"), "a trained pixelcnn, nothing can be changed for an evaluation"),
     ],

@@ -41,6 +41,15 @@ def test_the_title_breaks_no_name() -> None:
     assert model in make_figure([scored(model, "typicality", "cifar10", {"svhn": 0.75})]).get_suptitle()
 
 
+def test_the_title_stays_inside_the_figure() -> None:
+    methods = ("typicality", "gradients_L2_norms_gaussian")
+    figure = make_figure([scored("cifar10", name, "cifar10", {"svhn": 0.7}) for name in methods])
+    figure.draw_without_rendering()
+    (title,) = (text for text in figure.texts if "groups of 5" in text.get_text())
+    box = title.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
 def test_several_methods_have_a_panel_per_pair_and_a_curve_each() -> None:
     methods = [scored("a", name, "cifar10", {"svhn": 0.7, "celeba": 0.9}) for name in ("typicality", "waic")]
     axes = [axis for axis in make_figure(methods).axes if axis.axison]
