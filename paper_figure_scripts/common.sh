@@ -2,7 +2,7 @@
 # What all scripts of this folder share; they source it. Settings of each SCALE are in scales.sh.
 #
 #   SCALE=small   default: embedded clothes, digits and photographs, small models; minutes on two cores
-#   SCALE=dev     CIFAR-10, SVHN and a general set, models of an hour each on two cores
+#   SCALE=dev     CIFAR-10, SVHN and a general set; two to three hours on two cores
 #   SCALE=paper   the papers' sets and sizes, for a GPU
 #   SCALE=test    as small, a few steps only: shows that a script runs, and nothing else
 #
