@@ -88,7 +88,7 @@ def convolution_gradient(
     counts = tuple((wide if windows_on_rows else narrow).shape[2:])
     left = Rows(narrow, sides[0], counts, groups, scratch)
     right = Rows(wide, sides[1], counts, groups, scratch)
-    return OuterSum(left, right, Layout(convolution.shape, windows_on_rows), scratch, row_products)
+    return OuterSum(left, right, Layout(convolution.shape, windows_on_rows), row_products)
 
 
 def _in_channel_groups(

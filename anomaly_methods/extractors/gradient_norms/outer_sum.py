@@ -15,7 +15,6 @@ from anomaly_methods.extractors.gradient_norms.products import (
     squared_norm_by_gram,
     sum_of_outer_products,
 )
-from anomaly_methods.extractors.gradient_norms.scratch import Scratch
 from anomaly_methods.extractors.gradient_norms.windows import Rows
 
 __all__ = ["Layout", "OuterSum"]
@@ -72,10 +71,9 @@ class OuterSum(PerGroupGradient):
     cheaper where positions are few.
 
     Args:
-        left: P positions of width N, or kernel * N.
+        left: P positions of width N, or kernel * N; its scratch holds G while it is measured.
         right: as many of width kernel * C, or C.
         layout: of the weight.
-        scratch: holds G while norms and row products are taken.
         row_products: inner products of the rows of the weight and of its gradient, (groups, N), where they
             are known without G; otherwise row products are taken from G.
 
@@ -89,13 +87,11 @@ class OuterSum(PerGroupGradient):
         left: Rows,
         right: Rows,
         layout: Layout,
-        scratch: Scratch,
         row_products: Callable[[Tensor], Tensor | None] | None = None,
     ) -> None:
         self._left = left
         self._right = right
         self._layout = layout
-        self._scratch = scratch
         self._known_row_products = row_products
         self._formed: Tensor | None = None
 
@@ -120,5 +116,5 @@ class OuterSum(PerGroupGradient):
 
     def _matrix(self) -> Tensor:
         if self._formed is None:
-            self._formed = sum_of_outer_products(self._left, self._right, self._scratch)
+            self._formed = sum_of_outer_products(self._left, self._right, self._left.scratch)
         return self._formed
