@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from invglow.files import replacing
+from invglow.files import replacing, require_replaceable
 
 __all__ = ["require_json", "require_writable", "write_table"]
 
@@ -52,10 +51,4 @@ def require_writable(path: Path, suffix: str, option: str) -> None:
         raise FileNotFoundError(
             f"{option} is to be written into {path.parent}, which is not a folder: make it, or name another."
         )
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"{option} cannot be written into {path.parent} ({error.strerror}): name another folder."
-        ) from error
+    require_replaceable(path, option)

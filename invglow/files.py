@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["named", "replacing", "sha256_of_file"]
+__all__ = ["named", "replacing", "require_replaceable", "sha256_of_file"]
+
+_SUFFIX = ".partial"  # of a file that is still being written
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with named(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -49,6 +51,28 @@ def named(path: Path) -> Iterator[None]:
         if error.errno is not None and (error.filename is None or is_temporary):
             error.filename = str(path)
         raise
+
+
+def require_replaceable(path: Path, what: str) -> None:
+    """Refuse a file that `replacing` could not write later: before hours of computation, not after.
+
+    Its folder is there afterwards, and nothing is left behind in it.
+
+    Args:
+        path: of the file, which may exist already.
+        what: it is, as the user named it, such as "--output".
+
+    Raises:
+        OSError: naming what, the folder and the reason, such as a folder that is read only.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{what} cannot be written into {path.parent} ({error.strerror}): name another place."
+        ) from error
 
 
 def sha256_of_file(path: Path) -> str:

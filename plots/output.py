@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
-from invglow.files import replacing
+from invglow.files import replacing, require_replaceable
 from plots.style import save_figure, save_table, style
 
 __all__ = ["require_output", "save_pages", "save_with_numbers"]
 
+_SUFFIXES = (".pdf", ".png", ".csv", ".tex", ".md")  # of figures and tables
+
 
 def require_output(path: Path) -> None:
-    """Make the folder of a figure, and refuse one in which nothing can be written.
+    """Make the folder of a figure or table, and refuse one in which it cannot be written.
 
     Args:
         path: of the figure, without a suffix.
 
     Raises:
+        ValueError: it has no name, or one of the suffixes that the files will have.
         OSError: naming the folder and the reason.
     """
-    folder = path.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name[:40]}."):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"Figures cannot be written into {folder} ({error.strerror}): name another place with --output."
-        ) from error
+    if not path.name or path.suffix in _SUFFIXES:
+        raise ValueError(
+            f"--output names a figure or table without a suffix, since each of its files has its own; got {path}."
+        )
+    require_replaceable(path.with_name(f"{path.name}.pdf"), "What is drawn (--output)")
 
 
 def save_with_numbers(

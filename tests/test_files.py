@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from invglow.files import replacing, sha256_of_file
+from invglow.files import replacing, require_replaceable, sha256_of_file
 
 
 def test_new_content_replaces_the_old(tmp_path: Path) -> None:
@@ -61,6 +62,39 @@ def test_an_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as error, replacing(tmp_path / "result.txt"):
         (tmp_path / "other.txt").read_text()
     assert error.value.filename == str(tmp_path / "other.txt")
+
+
+def test_a_file_that_can_be_written_is_passed_and_nothing_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "result.txt"
+    require_replaceable(path, "--output")
+    assert list(path.parent.iterdir()) == []
+    path.write_text("old")
+    require_replaceable(path, "--output")
+    assert [path.read_text()] == [file.read_text() for file in path.parent.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("file/result.txt", "Not a directory|File exists"), ("x" * 240, "File name too long")],
+)
+def test_a_file_that_cannot_be_written_is_refused_and_named(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").write_text("")
+    path = tmp_path / name
+    with pytest.raises(OSError, match=rf"^--output cannot be written into {path.parent} \(({reason})\): "):
+        require_replaceable(path, "--output")
+    with pytest.raises(OSError, match=reason):
+        _write_safely(path, "new")
+
+
+def test_a_folder_that_is_read_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which a test run by root has to pretend."""
+
+    def read_only(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", read_only)
+    with pytest.raises(OSError, match=r"--sheet cannot be written into .* \(Permission denied\)"):
+        require_replaceable(tmp_path / "result.txt", "--sheet")
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_settings_of_evaluation_name_their_own_statistics(runs: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"cannot be written into .*file/below .*--output"):
+    with pytest.raises(OSError, match=r"--output\) cannot be written into .*file/below "):
         asked(
             "glow",
             "a",
@@ -152,7 +153,15 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path: Pa
     assert list((tmp_path / "new").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", [".", "/", "figure.png", "figures/lr-0.1.pdf", "table.tex"])
+def test_an_output_that_is_no_name_without_a_suffix_is_refused(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=rf"--output names a figure or table without a suffix.*got {re.escape(name)}\."
+    ):
+        require_output(Path(name))
+
+
 def test_a_figure_is_saved_with_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = save_with_numbers(new_figure()[0], tmp_path / "figure", ["a"], [[1]])
-    assert [file.name for file in files] == ["figure.pdf", "figure.png", "figure.csv"]
+    assert [file.name for file in files] == ["figure.pdf", "figure.png", "table.tex"]
     assert capsys.readouterr().out.split() == [str(file) for file in files]
