@@ -28,7 +28,8 @@ def require_output(path: Path) -> None:
     """
     if not path.name or path.suffix in _SUFFIXES:
         raise ValueError(
-            f"--output names a figure or table without a suffix, since each of its files has its own; got {path}."
+            "--output names a figure or table without a suffix, since each of its files has its own; "
+            f"got {path}."
         )
     require_replaceable(path.with_name(f"{path.name}.pdf"), "What is drawn (--output)")
 

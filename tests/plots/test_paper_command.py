@@ -163,5 +163,5 @@ def test_an_output_that_is_no_name_without_a_suffix_is_refused(name: str) -> Non
 
 def test_a_figure_is_saved_with_its_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = save_with_numbers(new_figure()[0], tmp_path / "figure", ["a"], [[1]])
-    assert [file.name for file in files] == ["figure.pdf", "figure.png", "table.tex"]
+    assert [file.name for file in files] == ["figure.pdf", "figure.png", "figure.csv"]
     assert capsys.readouterr().out.split() == [str(file) for file in files]
