@@ -60,12 +60,17 @@ class Extractor(ABC):
         return {}
 
 
-def require_shape(found: Tensor, expected: tuple[int, ...], name: str) -> None:
+def require_shape(found: object, expected: tuple[int, ...], name: str) -> None:
     """Refuse a model's output that is not one number (or row of numbers) per image.
 
     Raises:
-        ValueError: with both shapes.
+        ValueError: with both shapes, or its type where it is no tensor.
     """
+    if not isinstance(found, Tensor):
+        raise ValueError(
+            f"The model's {name} must be a tensor of shape {expected} for {expected[0]} images, but is of "
+            f"type {type(found).__name__}: it must give each image its own value."
+        )
     if tuple(found.shape) != expected:
         raise ValueError(
             f"The model's {name} must have shape {expected} for {expected[0]} images, "

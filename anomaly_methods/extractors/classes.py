@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.base import Extractor, require_shape
-from models.base import ClassConditionalModel, GenerativeModel
+from models.base import ClassConditionalModel, GenerativeModel, said_of
 
 __all__ = ["ClassExtractor"]
 
@@ -29,7 +29,8 @@ class ClassExtractor(Extractor):
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         conditional = _with_classes(model)
-        values = conditional.class_log_probs(x)
+        with said_of(model, "class_log_probs", x):
+            values = conditional.class_log_probs(x)
         require_shape(values, (len(x), conditional.classes), "class_log_probs")
         groups = values.detach().cpu().to(torch.float64).unflatten(0, (-1, self.group_size))
         return {f"log_prob.class{y}": column for y, column in enumerate(groups.sum(dim=1).unbind(dim=1))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
@@ -12,7 +11,7 @@ from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.gradient_norms.checks import disagreeing, require_independent_images
 from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms, squared_gradient_norms
 from anomaly_methods.extractors.gradient_norms.fallback import say_once
-from anomaly_methods.extractors.gradient_norms.memory import Memory
+from anomaly_methods.extractors.gradient_norms.known_models import KnownModels
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters
 from models.base import GenerativeModel
 
@@ -22,8 +21,8 @@ __all__ = ["GradientExtractor"]
 class GradientExtractor(Extractor):
     """`f_l = || grad_l sum_b log p(x_b) ||^2` of every group x_1 ... x_B, one value per parameter tensor l.
 
-    Names are those of the parameters. The first batch under a model is checked: its first group is computed
-    by the reference as well, and tensors on which the two differ are computed apart from then on.
+    Names are those of the parameters. The first batch of every size under a model is checked: its first group
+    is computed by the reference as well, and tensors on which the two differ are computed apart from then on.
 
     References:
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
@@ -37,20 +36,17 @@ class GradientExtractor(Extractor):
 
     def __init__(self, group_size: int = 1) -> None:
         super().__init__(group_size)
-        self._apart: WeakKeyDictionary[GenerativeModel, tuple[str, ...]] = WeakKeyDictionary()
-        self._memories: WeakKeyDictionary[GenerativeModel, Memory] = WeakKeyDictionary()
+        self._known = KnownModels(self._wrong)
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
-        if model not in self._apart:
-            self._apart[model] = self._checked(model, x)
-        memory = self._memories.setdefault(model, Memory())
-        return squared_gradient_norms(model, x, self.group_size, apart=self._apart[model], memory=memory)
+        apart, memory = self._known.ask(model, x)
+        return squared_gradient_norms(model, x, self.group_size, apart=apart, memory=memory)
 
     def details(self, model: GenerativeModel) -> Mapping[str, Any]:
         """Return {name: numel, shape and module type} of every tensor."""
         return described_parameters(model)
 
-    def _checked(self, model: GenerativeModel, x: Tensor) -> tuple[str, ...]:
+    def _wrong(self, model: GenerativeModel, x: Tensor) -> tuple[str, ...]:
         """Return the tensors that the rules get wrong."""
         require_independent_images(model, x)
         found, _ = covered_squared_norms(model, x, self.group_size)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.base import Extractor, require_shape
-from models.base import GenerativeModel, MultiScaleModel
+from models.base import GenerativeModel, MultiScaleModel, said_of
 
 __all__ = ["STANDARD_ERROR", "LikelihoodExtractor"]
 
@@ -34,7 +34,8 @@ class LikelihoodExtractor(Extractor):
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         if not isinstance(model, MultiScaleModel):
             return self._estimated(model, x)
-        terms = dict(zip(("log_det", "log_prior"), model.scale_terms(x), strict=True))
+        with said_of(model, "scale_terms", x):
+            terms = dict(zip(("log_det", "log_prior"), model.scale_terms(x), strict=True))
         for name, term in terms.items():
             require_shape(term, (len(x), model.scales), name)
         sums = {name: self._summed(term) for name, term in terms.items()}
@@ -47,7 +48,8 @@ class LikelihoodExtractor(Extractor):
         return {"log_prob": shares["log_prob"].sum(dim=1), **by_scale}
 
     def _estimated(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
-        log_prob, error = model.estimate(x)
+        with said_of(model, "log_prob", x):
+            log_prob, error = model.estimate(x)
         require_shape(log_prob, (len(x),), "log_prob")
         found = {"log_prob": self._summed(log_prob)}
         if error is not None:

@@ -17,6 +17,7 @@ from anomaly_methods.extractors.extraction import Extraction
 from anomaly_methods.extractors.noise import uniform_noise
 from anomaly_methods.statistics import Statistics
 from invglow.data.preprocessing import dequantize
+from models.base import said_of
 
 __all__ = ["Extraction", "extract", "load_or_extract"]
 
@@ -115,7 +116,8 @@ def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str,
 
 def _of_batch(extraction: Extraction, x: Tensor) -> dict[str, NDArray[np.float64]]:
     rows = len(x) // extraction.extractor.group_size
-    values = extraction.extractor(extraction.model, x.contiguous(memory_format=torch.channels_last))
+    with said_of(extraction.model, f"the computation of {extraction.extractor.name}", x):
+        values = extraction.extractor(extraction.model, x.contiguous(memory_format=torch.channels_last))
     for name, value in values.items():
         require_shape(value, (rows,), name)
     return {name: value.detach().cpu().to(torch.float64).numpy() for name, value in values.items()}

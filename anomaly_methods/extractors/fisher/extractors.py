@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
@@ -13,7 +12,7 @@ from anomaly_methods.extractors.fisher.fisher import Fisher
 from anomaly_methods.extractors.fisher.forms import QuadraticForm
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
-from anomaly_methods.extractors.gradient_norms.memory import Memory
+from anomaly_methods.extractors.gradient_norms.known_models import KnownModels
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
 from anomaly_methods.fisher_options import DEFAULT_DAMPING
 from models.base import GenerativeModel
@@ -54,13 +53,10 @@ class FisherExtractor(Extractor):
         self.damping = damping
         fisher.damping(damping)  # what cannot be used is refused here
         self._forms: Mapping[str, QuadraticForm] = {}
-        self._apart: WeakKeyDictionary[GenerativeModel, tuple[str, ...]] = WeakKeyDictionary()
-        self._memories: WeakKeyDictionary[GenerativeModel, Memory] = WeakKeyDictionary()
+        self._known = KnownModels(self._prepare)
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
-        if model not in self._apart:
-            self._prepare(model, x)
-        apart, memory = self._apart[model], self._memories.setdefault(model, Memory())
+        apart, memory = self._known.ask(model, x)
         return visit_gradients(model, x, self._value, self.group_size, apart=apart, memory=memory)
 
     @property
@@ -87,12 +83,13 @@ class FisherExtractor(Extractor):
             for name, entries in described_parameters(model).items()
         }
 
-    def _prepare(self, model: GenerativeModel, x: Tensor) -> None:
+    def _prepare(self, model: GenerativeModel, x: Tensor) -> tuple[str, ...]:
+        """Get ready for a model; return the tensors that the rules get wrong."""
         self.fisher.require_model(model)
         parameters = trainable_parameters(model)
         forms = self.fisher.forms(self.damping)
         self._forms = {name: form.to(x.device, parameters[name].dtype) for name, form in forms.items()}
-        self._apart[model] = tensors_to_leave_apart(model, x, self.group_size)
+        return tensors_to_leave_apart(model, x, self.group_size)
 
     def _value(self, name: str, gradients: Tensor) -> Tensor:
         return self._forms[name](gradients)

@@ -49,11 +49,13 @@ def disagreeing(
         model: in evaluation mode.
         x: images (B, C, H, W).
         group_size: of images.
-        found: what the rules gave for the batch.
+        found: what the rules gave for the batch, which may be nothing.
 
     Returns:
         {parameter name: (found, reference)} of those that differ by more than rounding could explain.
     """
+    if not found:
+        return {}
     reference = reference_squared_norms(model, x[:group_size], group_size, found)
     pairs = {name: (float(found[name][0]), float(value[0])) for name, value in reference.items()}
     largest = max((value for _, value in pairs.values()), default=0.0)

@@ -49,10 +49,15 @@ def _gradients(model: GenerativeModel, x: Tensor, group_size: int, names: Sequen
         return vmapped_gradients(model, x, group_size, names)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         say_once(
-            f"torch.func cannot differentiate {type(model).__name__} ({str(error).splitlines()[0]}): "
+            f"torch.func cannot differentiate {type(model).__name__} ({_first_line(error)}): "
             "these tensors take one backward pass per group."
         )
     return reference_gradients(model, x, group_size, names)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @lru_cache(maxsize=256)

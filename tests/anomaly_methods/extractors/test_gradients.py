@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
+from anomaly_methods.extractors.gradient_norms.engine import covered_squared_norms
 from anomaly_methods.extractors.gradients import GradientExtractor
 from anomaly_methods.extractors.run import Extraction, extract
 from anomaly_methods.statistics import Statistics
@@ -135,8 +136,25 @@ def test_rows_that_are_not_images_are_noticed_and_computed_apart(caplog: pytest.
     model: GenerativeModel = NetModel(Transposed(), (4, 6, 6)).double()
     x = images(4, (4, 6, 6))
     with caplog.at_level(logging.WARNING):
-        found = GradientExtractor()(model, x)
-    assert "the rules do not fit them" in caplog.messages[0]
+        extractor = GradientExtractor()
+        extractor(model, x[:3])  # not as many as channels, so that nothing is wrong yet
+        found = extractor(model, x)
+    assert "the rules do not fit them" in caplog.messages[-1]
     expected = reference_squared_norms(model, x)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value)
+
+
+def test_a_model_without_any_tensor_that_a_rule_covers() -> None:
+    class Quadratic(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.form = nn.Parameter(torch.randn(2, 2, generator=torch.Generator().manual_seed(0)))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.einsum("bchw,cd,bdhw->bhw", x, self.form, x)
+
+    model = NetModel(Quadratic()).double()
+    assert covered_squared_norms(model, X)[0] == {}
+    found = GradientExtractor(2)(model, X)
+    torch.testing.assert_close(found, reference_squared_norms(model, X, 2))
