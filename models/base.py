@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
+from invglow.training.failure import said_of
 from invglow.training.likelihood_model import ClassConditionalModel, LikelihoodModel
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "InvertibleModel",
     "MissingPackageError",
     "MultiScaleModel",
+    "said_of",
 ]
 
 Bound = Literal["exact", "elbo", "surrogate"]

@@ -2,62 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import get_args
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TypeVar, get_args
 
 import torch
 from torch import Tensor
 
+from invglow.training.failure import described
 from models.base import Bound, GenerativeModel
 
 __all__ = ["check_model"]
 
 _IMAGES = 4
-_ERRORS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError)
+_SET_UP = "parameters(), which needs super().__init__() first in the constructor,"
+_Answer = TypeVar("_Answer")
+
+
+class _FailedError(Exception):
+    """What the model raised, as a sentence; nothing that follows in the same check can be seen then."""
 
 
 def check_model(model: object, image_shape: tuple[int, int, int]) -> list[str]:
     """Try a model on random images and return what is wrong with it, one sentence each; empty if nothing is.
 
-    The model is tried in evaluation mode, where its parameters are, and left in the mode that it had.
+    Whatever the model raises is such a sentence too, but for a lack of memory and an interrupt. The model is
+    tried in evaluation mode, where its parameters are, and left in the mode that it had.
 
     Args:
         model: what is meant to be a `GenerativeModel`.
         image_shape: (C, H, W) of the images that it is meant for.
+
+    Raises:
+        ValueError: `image_shape` is no shape of an image.
     """
     if not isinstance(model, GenerativeModel):
         return [f"{type(model).__name__} is no GenerativeModel: derive it from models.base.GenerativeModel."]
-    where = next((p.device for p in model.parameters()), torch.device("cpu"))
-    x = (torch.rand(_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) - 0.5).to(where)
-    with model.evaluating():
-        return [*_attributes(model, image_shape), *_log_prob(model, x), *_samples(model, image_shape)]
+    if len(image_shape) != 3 or not all(type(size) is int and size >= 1 for size in image_shape):
+        raise ValueError(
+            f"image_shape must be three positive whole numbers, (C, H, W), but is {image_shape!r}."
+        )
+    found: list[str] = []
+    try:
+        where = _asked(_SET_UP, lambda: next((p.device for p in model.parameters()), None))
+        with ExitStack() as stack:
+            _asked("eval()", lambda: stack.enter_context(model.evaluating()))
+            for sentences in _checks(model, image_shape, where or torch.device("cpu")):
+                found.extend(_until_it_fails(sentences))
+    except _FailedError as failed:
+        found.append(str(failed))
+    return found
 
 
-def _attributes(model: GenerativeModel, image_shape: tuple[int, int, int]) -> Iterator[str]:
-    shape = getattr(model, "image_shape", None)
-    if shape is None or tuple(shape) != tuple(image_shape):
+def _checks(
+    model: GenerativeModel, image_shape: tuple[int, int, int], where: torch.device
+) -> tuple[Iterator[str], ...]:
+    x = torch.rand(_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)) - 0.5
+    return (
+        _image_shape(model, image_shape),
+        _bound(model),
+        _log_prob(model, x.to(where)),
+        _samples(model, image_shape),
+    )
+
+
+def _until_it_fails(sentences: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from sentences
+    except _FailedError as failed:
+        yield str(failed)
+
+
+def _asked(call: str, answer: Callable[[], _Answer]) -> _Answer:
+    """Return what the model answers to a call; `call` says which, and what was passed."""
+    try:
+        return answer()
+    except MemoryError:
+        raise
+    except Exception as error:  # a model of somebody's own may raise anything
+        raise _FailedError(f"{call} fails: {described(error)}.") from error
+
+
+def _image_shape(model: GenerativeModel, image_shape: tuple[int, int, int]) -> Iterator[str]:
+    shape = _asked("image_shape", lambda: getattr(model, "image_shape", None))
+    if not isinstance(shape, tuple | list) or tuple(shape) != tuple(image_shape):
         yield f"image_shape must be the tuple {tuple(image_shape)}, the shape of one image, but is {shape}."
-    bound = getattr(model, "bound", None)
-    if bound not in get_args(Bound):
+
+
+def _bound(model: GenerativeModel) -> Iterator[str]:
+    bound = _asked("bound", lambda: getattr(model, "bound", None))
+    if not isinstance(bound, str) or bound not in get_args(Bound):
         yield f"bound must be one of {', '.join(get_args(Bound))}, which tables print, but is {bound!r}."
 
 
-def _log_prob(model: GenerativeModel, x: Tensor) -> list[str]:
-    """Return what is wrong with log_prob; without a value for each image there is no more to see."""
+def _log_prob(model: GenerativeModel, x: Tensor) -> Iterator[str]:
+    """Yield what is wrong with log_prob; without a value for each image there is no more to see."""
     before = x.clone()
-    try:
-        found: object = model.log_prob(x)  # whatever it claims to be
-    except _ERRORS as error:
-        return [f"log_prob fails on images of shape {tuple(x.shape)}: {type(error).__name__}: {error}"]
+    found: object = _asked_log_prob(model, x)
     if not isinstance(found, Tensor):
-        return [
-            f"log_prob must return a tensor, one number for each image, but returns {type(found).__name__}."
-        ]
-    if not torch.equal(x, before):
-        return ["log_prob changes the images that it is given: let it work on a copy."]
-    if tuple(found.shape) != (len(x),):
-        return [_wrong_shape(tuple(found.shape), len(x))]
-    return [*_values(model, x, found), *_gradients(model, found)]
+        yield f"log_prob must return a tensor, one number for each image, but returns {type(found).__name__}."
+    elif not torch.equal(x, before):
+        yield "log_prob changes the images that it is given: let it work on a copy."
+    elif tuple(found.shape) != (len(x),):
+        yield _wrong_shape(tuple(found.shape), len(x))
+    else:
+        yield from _until_it_fails(_values(model, x, found))
+        yield from _gradients(model, found)
+
+
+def _asked_log_prob(model: GenerativeModel, x: Tensor) -> object:
+    """Return what log_prob returns, whatever it claims to be."""
+    what = "a single image," if len(x) == 1 else "images of"
+    return _asked(f"log_prob of {what} shape {tuple(x.shape)}", lambda: model.log_prob(x))
 
 
 def _wrong_shape(shape: tuple[int, ...], images: int) -> str:
@@ -77,7 +133,7 @@ def _values(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
     if not found.isfinite().all():
         bad = int((~found.isfinite()).sum())
         yield f"log_prob of {bad} of {len(x)} images of uniform noise is not finite."
-    elif not _same(model.log_prob(x), found):
+    elif not _same(_asked_log_prob(model, x), found):
         yield (
             "log_prob changes from call to call: draw its noise from the images and a seed, "
             "as models.noise does."
@@ -87,25 +143,26 @@ def _values(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
 
 
 def _values_alone(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
-    try:
-        alone = [model.log_prob(one[None]) for one in x]
-    except _ERRORS as error:
-        yield f"log_prob fails on a single image, shape {(1, *x.shape[1:])}: {type(error).__name__}: {error}"
-        return
-    if tuple(alone[0].shape) != (1,):
-        yield (
-            f"log_prob of a single image must have shape (1,), but has {tuple(alone[0].shape)}: keep the "
-            "dimension of the batch, which squeeze() drops."
-        )
-    elif not _same(torch.cat(alone), found):
-        yield (
-            "log_prob of an image depends on the others of the batch: let no layer mix images, as batch "
-            "normalisation does in training."
-        )
+    for one, expected in zip(x, found, strict=True):
+        alone = _asked_log_prob(model, one[None])
+        shape = tuple(alone.shape) if isinstance(alone, Tensor) else type(alone).__name__
+        if shape != (1,):
+            yield (
+                f"log_prob of a single image must have shape (1,), but has {shape}: keep the "
+                "dimension of the batch, which squeeze() drops."
+            )
+            return
+        if not _same(alone, expected[None]):
+            yield (
+                "log_prob of an image depends on the others of the batch: let no layer mix images, as batch "
+                "normalisation does in training."
+            )
+            return
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a, b, rtol=1e-4, atol=1e-3)
+def _same(a: object, b: Tensor) -> bool:
+    is_alike = isinstance(a, Tensor) and (a.shape, a.dtype) == (b.shape, b.dtype)
+    return is_alike and torch.allclose(a, b, rtol=1e-4, atol=1e-3)
 
 
 def _gradients(model: GenerativeModel, found: Tensor) -> Iterator[str]:
@@ -118,8 +175,9 @@ def _gradients(model: GenerativeModel, found: Tensor) -> Iterator[str]:
             "evaluate nothing under torch.no_grad."
         )
     else:
-        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
-            found.sum(), list(trainable.values()), allow_unused=True
+        gradients: tuple[Tensor | None, ...] = _asked(
+            "The gradient of log_prob by the parameters",
+            lambda: torch.autograd.grad(found.sum(), list(trainable.values()), allow_unused=True),
         )
         unused = [name for name, g in zip(trainable, gradients, strict=True) if g is None]
         if unused:
@@ -130,13 +188,9 @@ def _gradients(model: GenerativeModel, found: Tensor) -> Iterator[str]:
 
 
 def _samples(model: GenerativeModel, image_shape: tuple[int, int, int]) -> Iterator[str]:
-    try:
-        samples = model.sample(2, torch.Generator().manual_seed(0))
-    except _ERRORS as error:
-        yield f"sample(2, generator) fails: {type(error).__name__}: {error}"
-        return
-    if tuple(getattr(samples, "shape", ())) != (2, *image_shape):
-        yield (
-            f"sample(2, generator) must return images of shape {(2, *image_shape)}, but returns "
-            f"{tuple(getattr(samples, 'shape', ()))}."
-        )
+    samples: object = _asked(
+        "sample(2, generator)", lambda: model.sample(2, torch.Generator().manual_seed(0))
+    )
+    found = tuple(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
+    if found != (2, *image_shape):
+        yield f"sample(2, generator) must return images of shape {(2, *image_shape)}, but returns {found}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 from invglow.data.batches import evaluation_batches
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import bits_per_dim
+from invglow.training.failure import said_of
 from invglow.training.likelihood_model import ClassConditionalModel, LikelihoodModel
 
 __all__ = ["Evaluation", "accuracy", "log_probs"]
@@ -36,7 +37,7 @@ def log_probs(
         device: where the model is.
     """
     with model.evaluating():
-        return _values(model.log_prob, images, batch_size, device)
+        return _values(model, "log_prob", images, batch_size, device)
 
 
 def accuracy(class_log_probs: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -52,10 +53,16 @@ def accuracy(class_log_probs: NDArray[np.float64], labels: NDArray[np.int64]) ->
 
 @torch.inference_mode()
 def _values(
-    function: Callable[[Tensor], Tensor], images: ImageSet, batch_size: int, device: torch.device
+    model: LikelihoodModel, name: str, images: ImageSet, batch_size: int, device: torch.device
 ) -> NDArray[np.float64]:
-    found = [function(x.to(device)).double().cpu() for _, x in evaluation_batches(images, batch_size)]
+    found = [_asked(model, name, x.to(device)) for _, x in evaluation_batches(images, batch_size)]
     return torch.cat(found).numpy()
+
+
+def _asked(model: LikelihoodModel, name: str, x: Tensor) -> Tensor:
+    with said_of(model, name, x):
+        found: Tensor = getattr(model, name)(x).double().cpu()
+    return found
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ class Evaluation:
         if labels is None or not isinstance(model, ClassConditionalModel):
             return log_probs(model, images, self.batch_size, device), []
         with model.evaluating():
-            of_classes = _values(model.class_log_probs, images, self.batch_size, device)
+            of_classes = _values(model, "class_log_probs", images, self.batch_size, device)
         mixture: NDArray[np.float64] = logsumexp(of_classes, axis=1) - math.log(model.classes)
         return mixture, [accuracy(of_classes, labels)]
 

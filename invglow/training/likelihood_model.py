@@ -55,8 +55,8 @@ class LikelihoodModel(nn.Module, ABC):
     def evaluating(self) -> Iterator[None]:
         """Put this model into evaluation mode for a while; then each module gets back the mode it had."""
         modes = [(module, module.training) for module in self.modules()]
-        self.eval()
         try:
+            self.eval()
             yield
         finally:
             for module, training in modes:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from invglow.training.config import TrainingConfig
+from invglow.training.failure import said_of
 from invglow.training.likelihood_model import LikelihoodModel
 from invglow.training.objective import Batch, Loss, MaximumLikelihood, Objective
 
@@ -96,8 +97,9 @@ class TrainingStep:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss: Loss = self.parallel(self.objective.batch(step, x).to(self.device))
-        loss.total.backward()
+        with said_of(self.model, f"step {step + 1} of training", x):
+            loss: Loss = self.parallel(self.objective.batch(step, x).to(self.device))
+            loss.total.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_gradient_norm)
         # Of all processes, which must decide alike.
         parts, left_out = _over_processes(loss)

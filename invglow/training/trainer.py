@@ -32,6 +32,7 @@ from invglow.data.preprocessing import bits_per_dim
 from invglow.reading import load_tensors, read_tensors
 from invglow.training.config import TrainingConfig
 from invglow.training.evaluation import Evaluation
+from invglow.training.failure import said_of
 from invglow.training.likelihood_model import LikelihoodModel
 from invglow.training.log import TrainingLog
 from invglow.training.objective import LIKELIHOOD, MaximumLikelihood, Objective
@@ -257,12 +258,14 @@ class Trainer:
     def _show_samples(self, engine: Engine) -> None:
         if self._log is None:
             return
-        generator = torch.Generator().manual_seed(self.config.seed)
         # A model that has diverged may not be invertible; its steps will say so.
         with suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # torch does not declare it
-            with self.model.evaluating():
-                samples = self.model.sample(SAMPLES_SHOWN, generator)
-            self._log.images(engine.state.iteration, "samples", samples)
+            self._log.images(engine.state.iteration, "samples", self._samples())
+
+    def _samples(self) -> Tensor:
+        generator = torch.Generator().manual_seed(self.config.seed)
+        with self.model.evaluating(), said_of(self.model, f"sample({SAMPLES_SHOWN}, generator)"):
+            return self.model.sample(SAMPLES_SHOWN, generator)
 
     def _save(self, engine: Engine) -> None:
         if idist.get_rank() == 0:

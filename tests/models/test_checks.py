@@ -113,6 +113,67 @@ class Misshapen(Gaussian):
         self.image_shape = (3, 8, 8)
 
 
+class Broken(Gaussian):
+    """Raises an error in one of its calls."""
+
+    def __init__(self, error: BaseException, call: str = "log_prob") -> None:
+        super().__init__()
+        self.error, self.call, self.calls = error, call, 0
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        self._fail_in("log_prob")
+        self._fail_in("one" if len(x) == 1 else f"call {self.calls}")
+        log_prob = super().log_prob(x)
+        if log_prob.requires_grad:
+            log_prob.register_hook(lambda _: self._fail_in("gradient"))
+        return log_prob
+
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        self._fail_in("sample")
+        return super().sample(n, generator, temperature)
+
+    def train(self, mode: bool = True) -> Broken:
+        self._fail_in("eval")
+        return super().train(mode)
+
+    def named_parameters(self, *args: Any, **kwargs: Any) -> Any:
+        self._fail_in("parameters")
+        return super().named_parameters(*args, **kwargs)
+
+    def _fail_in(self, call: str) -> None:
+        if call == self.call:
+            raise self.error
+
+
+class Shapeless(Gaussian):
+    """Computes its attributes, or tries to."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        raise KeyError("shape")
+
+    @image_shape.setter
+    def image_shape(self, shape: tuple[int, int, int]) -> None:
+        pass
+
+
+class OneSize(Gaussian):
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_shape: Any = 8
+
+
+class Arrays(Gaussian):
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Any:
+        return super().sample(n, generator, temperature).numpy()
+
+
+class Mute(Exception):  # noqa: N818 - what a user may write
+    def __str__(self) -> str:
+        raise KeyError("message")
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -133,7 +194,7 @@ def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
         (Scalar(), "but returns a scalar: sum over the dimensions of an image, not over the batch."),
         (PerChannel(), "but returns shape (4, 1)"),
         (Squeezed(), "log_prob of a single image must have shape (1,), but has ()"),
-        (OfSeveral(), "log_prob fails on a single image, shape (1, 1, 8, 8): RuntimeError"),
+        (OfSeveral(), "log_prob of a single image, shape (1, 1, 8, 8) fails: RuntimeError"),
         (Mixing(), "depends on the others of the batch"),
         (Random(), "changes from call to call"),
         (Detached(), "is not differentiable by the parameters"),
@@ -142,9 +203,12 @@ def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
         (Frozen(), "no trainable parameters"),
         (Unused(), "does not depend on 1 of 2 parameter tensors (spare, ...)"),
         (Flat(), "must return images of shape (2, 1, 8, 8), but returns (2, 64)"),
-        (OtherSize(), "log_prob fails on images of shape (4, 1, 8, 8): ValueError"),
+        (OtherSize(), "log_prob of images of shape (4, 1, 8, 8) fails: ValueError"),
         (Unnamed(), "bound must be one of exact, elbo, surrogate, which tables print, but is 'tight'"),
         (Misshapen(), "image_shape must be the tuple (1, 8, 8), the shape of one image, but is (3, 8, 8)"),
+        (OneSize(), "image_shape must be the tuple (1, 8, 8), the shape of one image, but is 8"),
+        (Shapeless(), "image_shape fails: KeyError: 'shape'."),
+        (Arrays(), "must return images of shape (2, 1, 8, 8), but returns ndarray"),
         (nn.Linear(2, 2), "Linear is no GenerativeModel"),
     ],
     ids=lambda value: type(value).__name__,
@@ -152,3 +216,54 @@ def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
 def test_one_fault_is_one_sentence(model: nn.Module, words: str) -> None:
     (sentence,) = check_model(model, SHAPE)
     assert words in sentence
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(KeyError("k"), AssertionError("k"), AttributeError("k"), IndexError("k"), NotImplementedError("k")),
+        *(ZeroDivisionError("k"), OSError("k"), RecursionError("k"), Exception("k")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("log_prob", "log_prob of images of shape (4, 1, 8, 8) fails"),
+        ("call 2", "log_prob of images of shape (4, 1, 8, 8) fails"),
+        ("one", "log_prob of a single image, shape (1, 1, 8, 8) fails"),
+        ("sample", "sample(2, generator) fails"),
+        ("eval", "eval() fails"),
+        ("parameters", "parameters(), which needs super().__init__() first in the constructor, fails"),
+    ],
+)
+def test_whatever_a_model_raises_is_one_sentence(error: Exception, call: str, words: str) -> None:
+    (sentence,) = check_model(Broken(error, call), SHAPE)
+    assert sentence.startswith(f"{words}: {type(error).__name__}: ")
+    assert sentence.endswith(("k.", "k'."))
+
+
+def test_what_a_gradient_raises_and_an_error_without_words_are_sentences() -> None:
+    (sentence,) = check_model(Broken(KeyError("gradient"), "gradient"), SHAPE)
+    assert sentence == "The gradient of log_prob by the parameters fails: KeyError: 'gradient'."
+    (sentence,) = check_model(Broken(AssertionError()), SHAPE)
+    assert sentence == "log_prob of images of shape (4, 1, 8, 8) fails: AssertionError."
+    (sentence,) = check_model(Broken(Mute()), SHAPE)
+    assert sentence == "log_prob of images of shape (4, 1, 8, 8) fails: Mute."
+    (sentence,) = check_model(Broken(RuntimeError("line\n" * 500)), SHAPE)
+    assert len(sentence) < 400
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), MemoryError()])
+def test_an_interrupt_and_a_lack_of_memory_are_not_the_models_fault(error: BaseException) -> None:
+    model = Broken(error)
+    with pytest.raises(type(error)):
+        check_model(model, SHAPE)
+    assert model.training
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 8, 0), (1, 8.0, 8)])
+def test_a_shape_that_no_image_has_is_refused(shape: Any) -> None:
+    with pytest.raises(ValueError, match="three positive whole numbers, \\(C, H, W\\), but is"):
+        check_model(Gaussian(), shape)

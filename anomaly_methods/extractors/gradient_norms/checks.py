@@ -10,7 +10,7 @@ from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.fallback import say_once
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
 from anomaly_methods.extractors.gradient_norms.reference import reference_gradients, reference_squared_norms
-from models.base import GenerativeModel
+from models.base import GenerativeModel, said_of
 
 __all__ = ["disagreeing", "require_independent_images", "tensors_to_leave_apart"]
 
@@ -29,15 +29,20 @@ def require_independent_images(model: GenerativeModel, x: Tensor) -> None:
     Raises:
         ValueError: with both values; also where log_prob changes from call to call.
     """
-    log_prob, alone = model.log_prob(x), model.log_prob(x[:1])
-    require_shape(log_prob, (len(x),), "log_prob")
-    require_shape(alone, (1,), "log_prob")
+    log_prob, alone = _log_prob(model, x), _log_prob(model, x[:1])
     if not torch.isclose(log_prob[:1], alone, rtol=1e-3, atol=1e-3, equal_nan=True):
         raise ValueError(
             f"{type(model).__name__} gives the first image of a batch log_prob {float(log_prob[0]):.6g}, but "
             f"{float(alone[0]):.6g} when it comes alone: it mixes images or is random, and has no "
             "gradient per image."
         )
+
+
+def _log_prob(model: GenerativeModel, x: Tensor) -> Tensor:
+    with said_of(model, "log_prob", x):
+        found = model.log_prob(x)
+    require_shape(found, (len(x),), "log_prob")
+    return found
 
 
 def disagreeing(
