@@ -30,13 +30,12 @@ __all__ = ["analyse_moves", "analyse_ranks", "analyse_scales", "analyse_variants
 def analyse_ranks(arguments: argparse.Namespace) -> tuple[Path, list[RankCorrelation]]:
     """Return the first run's folder, and the rank correlations of all pairs of runs."""
     from anomaly_methods.analyses.ranks import rank_correlations
+    from anomaly_methods.run_names import run_names
 
     computation = computation_of(arguments)
     runs = [computation.run(name) for name in (arguments.run, *arguments.others)]
     require_same_shape(*runs)
-    names = [run.name for run in runs]
-    # Two runs may have folders of the same name.
-    labels = names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
+    labels = run_names([run.folder for run in runs])
     if len(set(labels)) < len(labels):
         raise ValueError(f"Ranks compare different runs, but one is named twice: {', '.join(labels)}.")
     by_model = {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
+from anomaly_methods.run_names import run_names
 from anomaly_methods.stored import Selection, evaluation_label
 from commands.common import existing_run, images_for_run
 from commands.evaluation_options import add_evaluation, written_evaluation
@@ -192,8 +193,8 @@ class RunModel:
     @property
     def name(self) -> str:
         """What tables call it: the folder's name, with its parent's for the general model inside a run."""
-        inside_run = (self.folder.parent / "config.json").exists()
-        return f"{self.folder.parent.name}/{self.folder.name}" if inside_run else self.folder.name
+        (name,) = run_names([self.folder])
+        return name
 
     @cached_property
     def sha256(self) -> str:

@@ -122,7 +122,7 @@ def performances(request: PaperRequest, model: PaperModel, timestep: int) -> Ite
             pair = (first.scores, other.scores)
             low, high = auroc_interval(*pair, nonfinite="anomalous", seed=request.seed)
             yield Performance(
-                model=first.meta.model,
+                model=model.name,
                 method=method.name,
                 inside=f"{first.meta.dataset} {first.meta.split}",
                 outside=f"{other.meta.dataset} {other.meta.split}",
@@ -182,7 +182,7 @@ def _draw(axis: Axes, found: Sequence[Performance], colours: dict[str, str]) -> 
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axis.set_xlabel("timestep T of the loss")
     axis.set_ylabel("AUROC (95 % interval)")
-    model = f"model: {short_name(first.model)}, group size {first.group_size}"
+    model = f"model: {first.model}, group size {first.group_size}"
     inside = f"in: {short_name(first.inside)}, n = {first.rows[0]:,}"
     axis.set_title(f"{first.method}\n{model}\n{inside}", fontsize=7)
     axis.legend(loc="upper left", fontsize=6.5)

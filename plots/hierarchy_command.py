@@ -15,7 +15,7 @@ from pathlib import Path
 import folder_locations
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
-from invglow.run_config import CONFIG, read_config
+from invglow.run_config import read_config
 from plots.finding import Finder, Need
 from plots.general_run import general_run_of
 from plots.output import require_output
@@ -30,7 +30,6 @@ __all__ = [
     "hierarchy_parser",
     "read_runs",
     "request_of",
-    "run_labels",
 ]
 
 # A file name that says more than this ends in a checksum instead.
@@ -173,15 +172,6 @@ def read_runs(names: Sequence[str]) -> tuple[Path, ...]:
     if len({run.resolve() for run in found}) < len(found):
         raise ValueError(f"Each run can be shown once, got {', '.join(names)}.")
     return found
-
-
-def run_labels(runs: Sequence[Path]) -> list[str]:
-    """Name runs by their folders, and by the folder around where that is a run or two names are the same."""
-    names = [run.name for run in runs]
-    return [
-        f"{run.parent.name}/{name}" if names.count(name) > 1 or (run.parent / CONFIG).is_file() else name
-        for name, run in zip(names, runs, strict=True)
-    ]
 
 
 def figure_path(output: Path | None, figure: str, runs: Sequence[str], options: Sequence[str] = ()) -> Path:

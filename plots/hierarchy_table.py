@@ -9,6 +9,7 @@ from pathlib import Path
 from anomaly_methods.evaluation import evaluate
 from anomaly_methods.methods.registry import get_method
 from anomaly_methods.methods.sources import SourceStatistics
+from anomaly_methods.run_names import run_names
 from anomaly_methods.table import Row
 from invglow.run_config import read_config
 from invglow.sections import OBJECT, TEXT, read_section
@@ -20,7 +21,6 @@ from plots.hierarchy_command import (
     add_sets,
     hierarchy_parser,
     request_of,
-    run_labels,
 )
 from plots.style import short_name
 from plots.written_table import Cell, WrittenTable, save_written_table
@@ -46,11 +46,17 @@ class HierarchyRow:
         model: name of the run.
         training: how it was trained, such as "margin outlier loss".
         results: {method: its row}; a method that the model does not allow is left out.
+        general: name of the general model's run; without, as the statistics call the model.
     """
 
     model: str
     training: str
     results: Mapping[str, Row]
+    general: str = ""
+
+    def general_of(self, result: Row) -> str:
+        """Return the general model that a row of `results` compares with; empty where it does with none."""
+        return result.general_model and (self.general or result.general_model)
 
 
 def hierarchy_rows(
@@ -59,6 +65,7 @@ def hierarchy_rows(
     inside: SourceStatistics,
     outside: Sequence[SourceStatistics],
     *,
+    general: str = "",
     methods: Sequence[str] = tuple(_COLUMNS),
     seed: int = 0,
 ) -> list[HierarchyRow]:
@@ -69,6 +76,7 @@ def hierarchy_rows(
         training: how it was trained.
         inside: statistics of the in-distribution set by source.
         outside: the same of the other sets.
+        general: name of the general model's run; without, as the statistics call the model.
         methods: names; those for which statistics are missing are left out, unless all would be.
         seed: of halves and resampling.
 
@@ -86,7 +94,7 @@ def hierarchy_rows(
     by_set: dict[str, dict[str, Row]] = {}
     for row in found:
         by_set.setdefault(row.out_of_distribution, {})[row.method] = row
-    return [HierarchyRow(model, training, results) for results in by_set.values()]
+    return [HierarchyRow(model, training, results, general) for results in by_set.values()]
 
 
 def make_table(rows: Sequence[HierarchyRow], methods: Sequence[str] = tuple(_COLUMNS)) -> WrittenTable:
@@ -106,7 +114,12 @@ def make_table(rows: Sequence[HierarchyRow], methods: Sequence[str] = tuple(_COL
         header=["model", "training", "out-of-distribution", *(_COLUMNS.get(name, name) for name in names)],
         rows=[_cells(row, names) for row in rows],
         entries=[
-            {"training": row.training, "run": row.model, **result.to_json()}
+            {
+                "training": row.training,
+                "run": row.model,
+                **result.to_json(),
+                "general_model": row.general_of(result),
+            }
             for row in rows
             for result in row.results.values()
         ],
@@ -146,10 +159,10 @@ def _caption(rows: Sequence[HierarchyRow], results: Sequence[Row]) -> str:
 def _generals(rows: Sequence[HierarchyRow]) -> str:
     """Name the general model, and whose it is where there are several."""
     pairs = {
-        row.model: result.general_model
+        row.model: general
         for row in rows
         for result in row.results.values()
-        if result.general_model
+        if (general := row.general_of(result))
     }
     if len(set(pairs.values())) <= 1:
         return next(iter(pairs.values()), "")
@@ -181,11 +194,18 @@ def _rows_of(request: HierarchyRequest, methods: Sequence[str]) -> list[Hierarch
         for role, folder in models.items()
         if (kinds := list(dict.fromkeys(source.kind for source in sources if source.role == role)))
     )
+    folders = [folder for models in roles for folder in models.values()]
+    names = dict(zip(folders, run_names(folders), strict=True))
     rows = []
-    for run, name, models in zip(request.runs, run_labels(request.runs), roles, strict=True):
+    for run, models in zip(request.runs, roles, strict=True):
         wanted = [source for source in sources if source.role in models]
         inside, *outside = (request.finder.sources(models, spec, wanted) for spec in request.sets)
-        rows += hierarchy_rows(name, training_of(run), inside, outside, methods=methods, seed=request.seed)
+        rows += hierarchy_rows(
+            *(names[run], training_of(run), inside, outside),
+            general=names[models["general"]] if "general" in models else "",
+            methods=methods,
+            seed=request.seed,
+        )
     return rows
 
 

@@ -47,7 +47,7 @@ def comparison_panels(request: PaperRequest) -> list[FeaturePanel]:
         sets = {name: _per_image(statistics) for name, statistics in found.items()}
         meta = next(iter(found.values())).meta
         name = f"trained on {short_name(model.id_dataset)}"
-        panels.append(FeaturePanel(meta.model, name, sets, meta, likelihood_axis(meta)))
+        panels.append(FeaturePanel(model.name, name, sets, meta, likelihood_axis(meta)))
     axes = list(dict.fromkeys(panel.axis for panel in panels))
     if len(axes) > 1:
         raise ValueError(f"One axis cannot show {' and '.join(axes)}: draw a figure for each of the models.")

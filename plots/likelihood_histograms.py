@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from anomaly_methods.metrics import auroc, count_nonfinite
+from anomaly_methods.run_names import run_names
 from anomaly_methods.statistics import Statistics
 from plots.bounds import difference_axis, likelihood_axis, scored
 from plots.command import run_command
@@ -80,7 +81,9 @@ class Panel:
         }
 
 
-def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statistics] = ()) -> list[Panel]:
+def likelihood_panels(
+    specific: Sequence[Statistics], general: Sequence[Statistics] = (), names: Sequence[str] = ()
+) -> list[Panel]:
     """Return the panel of the raw likelihood and, with a general model, that of the ratio.
 
     Both are in bits per dimension: `8 - log p / (D ln 2)`, and the specific model's minus the general one's,
@@ -90,6 +93,7 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
     Args:
         specific: likelihood statistics by the in-distribution model, of the in-distribution set first.
         general: the same sets in the same order by the general model.
+        names: what to call the models; without, as the statistics do.
 
     Raises:
         ValueError: if statistics of different images are paired, a row is about more than one image, sets are
@@ -97,7 +101,7 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
     """
     bits = [_of_images(statistics) for statistics in specific]
     require_alike(specific)
-    model = short_name(specific[0].meta.model)
+    model, *others = names or _names(specific, general)
     axis = likelihood_axis(specific[0].meta)
     panels = [named_panel(f"Raw likelihood, model: {model}", axis, specific, bits)]
     if general:
@@ -105,10 +109,18 @@ def likelihood_panels(specific: Sequence[Statistics], general: Sequence[Statisti
         ratios = [
             own - _of_images(other) for own, other in zip(bits, _paired(specific, general), strict=True)
         ]
-        other_model = short_name(general[0].meta.model)
+        (other_model,) = others
         title = f"Likelihood ratio, models: {model}, {other_model}"
         panels.append(named_panel(title, f"{axis}, {model} minus {other_model}", specific, ratios))
     return panels
+
+
+def _names(*models: Sequence[Statistics]) -> list[str]:
+    """Return what statistics call the models, and their part in a ratio where they call both the same."""
+    found = [short_name(sets[0].meta.model) for sets in models if sets]
+    if len(set(found)) == len(found):
+        return found
+    return [f"{name} ({role})" for name, role in zip(found, ("specific", "general"), strict=True)]
 
 
 def make_figure(panels: Sequence[Panel], bins: int = _BINS) -> Figure:
@@ -277,9 +289,9 @@ def _of_run(options: argparse.Namespace) -> tuple[list[Panel], Path]:
     request = request_of(options, "likelihood-histograms")
     (run,) = request.runs
     general = request.general_of(run)
-    return likelihood_panels(
-        *request.likelihoods([run] if general is None else [run, general])
-    ), request.output
+    runs = [run] if general is None else [run, general]
+    sets, *ratio_to = request.likelihoods(runs)
+    return likelihood_panels(sets, *ratio_to, names=run_names(runs)), request.output
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 import folder_locations
 from anomaly_methods.fisher_options import FisherOptions
 from anomaly_methods.kinds import statistics_for
+from anomaly_methods.run_names import run_names
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
 from invglow.sections import require_family
 from plots.finding import Finder
@@ -165,12 +166,12 @@ def _models(arguments: argparse.Namespace, methods: Sequence[str]) -> tuple[Pape
     if generals and len(generals) != len(names):
         raise ValueError(f"--general must name one run for each of {len(names)} models, got {len(generals)}.")
     runs, compares = folder_locations.runs_folder(), _compares(methods)
+    folders = [run_folder(name, runs) for name in names]
     found = []
-    for place, (name, spec) in enumerate(zip(names, sets, strict=True)):
-        run = run_folder(name, runs)
+    for place, (run, spec, name) in enumerate(zip(folders, sets, run_names(folders), strict=True)):
         require_family(run, arguments.family)
         general = run_folder(generals[place], runs) if generals else general_run_of(run) if compares else None
-        found.append(PaperModel(run, spec, general))
+        found.append(PaperModel(run, spec, name, general))
     return tuple(found)
 
 

@@ -29,11 +29,13 @@ class PaperModel:
     Attributes:
         run: its folder.
         id_dataset: the in-distribution set.
+        name: what to call it, which no other run of the figure is called.
         general: folder of the general model that ratios compare with, if there is one.
     """
 
     run: Path
     id_dataset: str
+    name: str
     general: Path | None = None
 
     @property

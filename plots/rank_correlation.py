@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 
 from anomaly_methods.analyses.ranks import ALL_SETS, RankCorrelation, rank_correlations
 from anomaly_methods.methods.sources import joined
+from anomaly_methods.run_names import run_names
 from anomaly_methods.statistics import Statistics
 from plots.command import run_command
 from plots.hierarchy_command import (
@@ -23,7 +24,6 @@ from plots.hierarchy_command import (
     add_sets,
     hierarchy_parser,
     request_of,
-    run_labels,
 )
 from plots.style import (
     colours_of,
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs = list(request.runs)
     if len(runs) == 1 or request.generals:
         runs += [general for general in [request.general_of(runs[0])] if general is not None]
-    found = ranking(dict(zip(run_labels(runs), request.likelihoods(runs), strict=True)))
+    found = ranking(dict(zip(run_names(runs), request.likelihoods(runs), strict=True)))
     for file in save(found, request.output):
         print(file)
 

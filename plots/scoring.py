@@ -79,7 +79,7 @@ def scored_sets(request: PaperRequest) -> list[ScoredSets]:
             inside, *outside = sources.values()
             scored = score_sets(method, inside, outside, nonfinite="anomalous", seed=request.seed)
             scores = dict(zip(sources, (item.scores for item in scored), strict=True))
-            found.append(ScoredSets(scored[0].meta.model, method.name, scores, scored[0].meta))
+            found.append(ScoredSets(model.name, method.name, scores, scored[0].meta))
     return found
 
 

@@ -66,11 +66,12 @@ class Autocorrelation:
         return ", ".join(filter(None, parts))
 
 
-def autocorrelation(statistics: Statistics) -> Autocorrelation:
+def autocorrelation(statistics: Statistics, model: str = "") -> Autocorrelation:
     """Correlate the log of squared gradient norms of all layers over images.
 
     Args:
         statistics: positive values of each layer, as of the kind `gradients`.
+        model: what to call the model; without, as the statistics do.
 
     Raises:
         ValueError: fewer than three rows are finite, or fewer than three layers vary.
@@ -88,7 +89,7 @@ def autocorrelation(statistics: Statistics) -> Autocorrelation:
             f"{np.count_nonzero(varying)}."
         )
     return Autocorrelation(
-        statistics.meta.model,
+        model or statistics.meta.model,
         f"{statistics.meta.dataset} {statistics.meta.split}",
         np.corrcoef(np.log(values[:, varying]), rowvar=False),
         len(values),
@@ -140,7 +141,7 @@ def _draw(axis: Axes, model: Sequence[Autocorrelation], colours: Mapping[str, st
     axis.set_xlabel("distance of layers |i \N{MINUS SIGN} j| (parameter tensors)")
     axis.set_ylabel("correlation of log f$_i$ and log f$_j$\n(median, quartiles)")
     size = f"group size {first.group_size}"
-    axis.set_title(f"Gradient norms, model: {short_name(first.model)}\n{first.layers} layers, {size}")
+    axis.set_title(f"Gradient norms, model: {first.model}\n{first.layers} layers, {size}")
     axis.legend(loc="upper right", fontsize=6.5)
 
 
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     request = request_of(parser.parse_args(arguments), "statistic_autocorrelation")
     request.require(["gradients"])
     models = [
-        [autocorrelation(found) for found in request.statistics(model, "gradients").values()]
+        [autocorrelation(found, model.name) for found in request.statistics(model, "gradients").values()]
         for model in request.models
     ]
     save_with_numbers(make_figure(models), request.output, TABLE, table(models))

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from anomaly_methods.run_names import run_names
 from plots.command import run_command
-from plots.hierarchy_command import add_figure, figure_path, hierarchy_parser, read_runs, run_labels
+from plots.hierarchy_command import add_figure, figure_path, hierarchy_parser, read_runs
 from plots.style import colours_of, new_figure, save_figure, save_table, short_name, style, wrapped
 from plots.training_metrics import Curve, TrainingMetrics, read_training_metrics
 
@@ -179,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folders = read_runs(options.run)
     output = figure_path(options.output, "training-curves", options.run)
     runs = [
-        read_training_metrics(folder, name) for folder, name in zip(folders, run_labels(folders), strict=True)
+        read_training_metrics(folder, name) for folder, name in zip(folders, run_names(folders), strict=True)
     ]
     for file in save(runs, output):
         print(file)

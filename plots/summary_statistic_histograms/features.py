@@ -95,7 +95,7 @@ def feature_panels(
     chosen = chosen_names(
         [list(next(iter(sets.values())).values) for _, sets in found], count, names, request.seed
     )
-    return [_panel(sets, name) for _, sets in found for name in chosen]
+    return [_panel(model.name, sets, name) for model, sets in found for name in chosen]
 
 
 def chosen_names(
@@ -151,10 +151,10 @@ def rows_text(meta: StatisticsMeta) -> str:
     return "images" if meta.group_size == 1 else f"groups of {meta.group_size} images"
 
 
-def _panel(sets: Mapping[str, Statistics], name: str) -> FeaturePanel:
+def _panel(model: str, sets: Mapping[str, Statistics], name: str) -> FeaturePanel:
     meta = next(iter(sets.values())).meta
     values = {spec: _feature(statistics, name) for spec, statistics in sets.items()}
-    return FeaturePanel(meta.model, name, values, meta)
+    return FeaturePanel(model, name, values, meta)
 
 
 def _feature(statistics: Statistics, name: str) -> Values:

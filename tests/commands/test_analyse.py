@@ -40,7 +40,7 @@ def test_ranks_compare_runs_of_different_sets(copied: Hierarchy, call: Call) -> 
     assert outcome.code == 0
     found = rows(copied.specific / "analyses" / "ranks.json")
     assert len(found) == 9  # three pairs of runs; two sets, and both together
-    assert (found[0]["model"], found[0]["other"], found[0]["n"]) == ("specific", "general", 50)
+    assert (found[0]["model"], found[0]["other"], found[0]["n"]) == ("specific", "runs/general", 50)
     pair = [likelihoods(run, copied.inside).value("log_prob") for run in (copied.specific, copied.general)]
     assert found[0]["spearman"] == pytest.approx(spearmanr(*pair).statistic)
     assert found[2]["dataset"] == "(all)"
@@ -55,7 +55,7 @@ def test_runs_whose_folders_have_one_name_are_told_apart(copied: Hierarchy, call
     others = ("--others", copied.folder / "other" / "general", "--data", copied.outside)
     assert call("analyse", "ranks", "--run", copied.general, *others).code == 0
     (row,) = rows(copied.general / "analyses" / "ranks.json")
-    assert (row["model"], row["other"]) == (str(copied.general), str(copied.folder / "other" / "general"))
+    assert (row["model"], row["other"]) == ("runs/general", "other/general")
 
 
 def test_shares_of_scales_are_tabled(copied: Hierarchy, call: Call, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_missing_timesteps_are_listed_with_a_command(tmp_path: Path) -> None:
 
 
 def test_the_papers_timesteps_are_taken_as_far_as_the_model_has_them(tmp_path: Path) -> None:
-    model = PaperModel(saved_run(tmp_path, ()), "cats")
+    model = PaperModel(saved_run(tmp_path, ()), "cats", "run")
     assert timesteps_of(model, None) == [1, 2, 4, 8, 16, 32]
     assert timesteps_of(model, [9, 3, 9]) == [3, 9]
     assert TIMESTEPS[-2:] == (512, 999)

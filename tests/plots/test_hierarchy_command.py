@@ -17,7 +17,6 @@ from plots.hierarchy_command import (
     add_sets,
     hierarchy_parser,
     request_of,
-    run_labels,
 )
 from plots.likelihood_histograms import main as histograms
 from tests.plots.examples import keep, likelihood
@@ -107,11 +106,6 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], message: str) -> None
     assert "\n" not in str(error.value)
 
 
-def test_runs_of_one_name_and_general_models_inside_runs_are_told_apart(runs: Path) -> None:
-    assert run_labels([Path("a/run"), Path("b/run"), Path("c")]) == ["a/run", "b/run", "c"]
-    assert run_labels([runs / "run", runs / "run" / "general"]) == ["run", "run/general"]
-
-
 def test_histograms_of_a_run_show_the_ratio_to_its_general_model(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -128,7 +122,7 @@ def test_histograms_of_a_run_show_the_ratio_to_its_general_model(
     assert len(capsys.readouterr().out.splitlines()) == 3
     text = (tmp_path / "figure.csv").read_text()
     assert "Raw likelihood, model: run" in text
-    assert '"Likelihood ratio, models: run, general"' in text
+    assert '"Likelihood ratio, models: run, run/general"' in text
 
 
 def test_histograms_take_one_source(tmp_path: Path) -> None:
