@@ -19,8 +19,10 @@ from anomaly_methods.methods.sources import (
     SPECIFIC_GRADIENTS,
     SPECIFIC_LIKELIHOOD,
     SourceStatistics,
+    assemble,
     likelihoods,
 )
+from anomaly_methods.methods.tails import UpperTail
 from tests.anomaly_methods.examples import make_statistics
 from tests.anomaly_methods.gradient_examples import all_sources
 
@@ -96,6 +98,24 @@ def test_combined_p_value_never_rises_with_the_statistic(calibrated: CalibratedM
     in_order = found.combined[np.argsort(-found.statistic)]
     assert (np.diff(in_order) >= 0).all()
     assert len(np.unique(found.statistic)) > len(np.unique(in_order))
+
+
+def test_the_statistic_is_minus_the_sum_of_the_log_tails_of_the_half_fitted_on(
+    calibrated: CalibratedMethods,
+) -> None:
+    inside, new = all_sources("in", 8000), all_sources("more", 20, seed=9)
+    expected = np.zeros(20)
+    for name, method in METHODS.items():
+        tail = UpperTail(calibrated.scorers[name].score(assemble(method.sources, inside).halves(3)[0]), name)
+        expected -= tail.log_p(calibrated.scorers[name].score(assemble(method.sources, new)))
+    np.testing.assert_allclose(calibrated.detect(new).statistic, expected)
+
+
+def test_a_p_value_of_exactly_the_rate_is_flagged() -> None:
+    """With 20 held out, what is higher than all has a p-value of 1/21."""
+    one = calibrate([get_method("raw_likelihood")], plain(np.arange(40.0)))
+    found = one.detect(plain(np.array([-1.0, 100.0]), "new"))
+    assert one.flagged(found, 1 / 21).tolist() == [True, False]
 
 
 def test_combined_p_value_of_one_method_is_its_own() -> None:

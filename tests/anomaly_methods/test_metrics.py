@@ -58,15 +58,23 @@ def test_fpr_is_that_of_the_first_point_of_the_curve(
     assert fpr_at_tpr(inside, outside, tpr=tpr) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("tpr", [0.07, 0.55, 0.95])
+def test_so_many_anomalies_as_the_rate_says_suffice(tpr: float) -> None:
+    """Of 100, as many as 100 tpr, though 0.55 * 100 is more than 55 by its last bit."""
+    scores = np.arange(100.0)
+    assert fpr_at_tpr(scores + 0.5, scores, tpr=tpr) == pytest.approx(tpr)
+
+
 def test_all_metrics_in_one() -> None:
     inside, outside = shifted_normals(1.0, 500)
+    outside = outside[:300]
     result = separation(inside, outside, seed=3)
     assert result.auroc == auroc(inside, outside)
     assert (result.auroc_low, result.auroc_high) == auroc_interval(inside, outside, seed=3)
     assert result.ap_anomaly == average_precision(inside, outside)
     assert result.ap_normal == average_precision(inside, outside, positive="normal")
     assert result.fpr95 == fpr_at_tpr(inside, outside)
-    assert (result.n_in, result.n_out, result.nonfinite) == (500, 500, 0)
+    assert (result.n_in, result.n_out, result.nonfinite) == (500, 300, 0)
 
 
 @pytest.mark.parametrize("distance", [0.0, 0.5, 2.0])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.integrate import quad
 from sklearn.covariance import LedoitWolf
+from sklearn.ensemble import IsolationForest
 
 from anomaly_methods.methods.gradient_norms import GradientMethod, GradientScorer
 from anomaly_methods.methods.gradients_chi_square import log_density_of_log
@@ -132,6 +133,16 @@ def test_full_gaussian_finds_what_breaks_a_correlation() -> None:
         areas[name] = auroc(scorer.score(norms(0.95)), scorer.score(norms(-0.95)))
     assert areas["gradients_L2_norms_gaussian"] == pytest.approx(0.5, abs=0.03)
     assert areas["gradients_L2_norms_gaussian_full"] > 0.8
+
+
+@pytest.mark.parametrize("rows", [40, 600])
+def test_isolation_forest_has_200_trees_of_at_most_256_groups(rows: int) -> None:
+    reference, new = random_norms(rows, 0), random_norms(5, 1)
+    scorer = get_method("gradients_L2_norms_isolation_forest").fit(make_gradients(reference))
+    forest = IsolationForest(n_estimators=200, max_samples=min(rows, 256), random_state=0)
+    expected = -forest.fit(matrix(reference)).score_samples(matrix(new))
+    np.testing.assert_allclose(scorer.score(make_gradients(new)), expected)
+    assert ((expected > 0) & (expected < 1)).all()
 
 
 def test_score_test_is_its_formula_and_raos_statistic() -> None:

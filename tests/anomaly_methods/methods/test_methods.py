@@ -42,6 +42,11 @@ def test_last_scale_is_the_one_with_the_highest_number_beyond_ten() -> None:
     assert list(get_method("last_scale").fit(statistics).score(statistics)) == [-11.0]
 
 
+def test_typicality_is_the_distance_from_the_mean_of_a_skewed_reference() -> None:
+    scorer = get_method("typicality").fit(make_statistics([-10.0, -11.0, -30.0]))  # of mean -17, median -11
+    np.testing.assert_allclose(scorer.score(make_statistics([-17.0, -11.0, -20.0])), [0.0, 6.0, 3.0])
+
+
 def test_typicality_of_a_group_is_that_of_the_mean_of_its_images() -> None:
     reference = make_statistics([-10.0, -30.0], group_size=5)  # -4 nats per image
     scorer = get_method("typicality").fit(reference)

@@ -14,6 +14,12 @@ def test_within_the_reference_it_is_the_share_at_least_as_high() -> None:
     np.testing.assert_allclose(p, [1.0, 51 / 100, 20 / 100, 1.0])
 
 
+def test_beyond_nine_tenths_it_falls_by_the_mean_excess() -> None:
+    """Of 0 ... 29 the 90 % quantile is 26, which 4 reach and the new score; those above exceed it by 2."""
+    log_p = UpperTail(np.arange(30.0), "m").log_p(np.array([26.0, 27.0, 28.5, 40.0]))
+    np.testing.assert_allclose(log_p, np.log(5 / 31) - np.array([0.0, 0.5, 1.25, 7.0]))
+
+
 def test_beyond_the_reference_an_exponential_law_is_found_again() -> None:
     """The tail of an exponential law is -s everywhere, also where 1 in 10^9 of its scores lie."""
     reference = np.random.default_rng(0).exponential(size=50_000)
