@@ -10,9 +10,15 @@ from commands.fisher_information import FISHER_KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from anomaly_methods.statistics import Statistics
 
 __all__ = ["dropped", "print_statistics"]
+
+# Names of what is not finite that are said; all of them are in the file.
+NAMED = 3
 
 
 def print_statistics(spec: str, statistics: Statistics, path: Path) -> None:
@@ -22,7 +28,9 @@ def print_statistics(spec: str, statistics: Statistics, path: Path) -> None:
         print(f"  {sentence}")
     bad = {name: count for name, count in statistics.nonfinite().items() if count}
     if bad:
-        print("  not finite: " + ", ".join(f"{name} {count}" for name, count in bad.items()))
+        few = ", ".join(f"{name} {count}" for name, count in list(bad.items())[:NAMED])
+        rest = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        print(f"  not finite: {few}{rest}")
 
 
 def dropped(statistics: Statistics) -> str:
@@ -69,7 +77,18 @@ def _summary(statistics: Statistics) -> str:
     log_prob = statistics.value("log_prob")
     if meta.bound == "surrogate":
         how = f"{meta.evaluation}; " if meta.evaluation else ""
-        return f"{rows}, a mean of {np.mean(log_prob):.3f} for log p ({how}surrogate: no likelihood)"
+        return f"{rows}, a mean of {_mean(log_prob)} for log p ({how}surrogate: no likelihood)"
     how = f", {meta.evaluation}" if meta.evaluation else ""
     bound = "" if meta.bound == "exact" else f" (upper bound, {meta.bound}{how})"
-    return f"{rows}, {np.mean(bits_per_dim(log_prob, dimensions)):.3f} bits/dim{bound}"
+    return f"{rows}, {_mean(bits_per_dim(log_prob, dimensions), ' bits/dim')}{bound}"
+
+
+def _mean(values: NDArray[np.float64], unit: str = "") -> str:
+    """Return the mean of what is finite, and say of how many where that is not all."""
+    import numpy as np
+
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return f"no finite{unit or ' value'}"
+    part = "" if len(finite) == len(values) else f" (mean of the {len(finite)} that are finite)"
+    return f"{finite.mean():.3f}{unit}{part}"

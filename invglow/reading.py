@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-__all__ = ["load_tensors", "read_state", "read_tensors"]
+__all__ = ["load_tensors", "named_few", "nonfinite_tensors", "read_state", "read_tensors", "require_finite"]
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -69,6 +69,35 @@ def load_tensors(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         rest = f" (and {len(wrong) - 1} more tensors do not fit)" if len(wrong) > 1 else ""
         raise ValueError(f"{wrong[0]} {there} in the file, but the model {here}{rest}.")
     model.load_state_dict(dict(tensors))
+
+
+def require_finite(tensors: Mapping[str, Tensor], holder: str) -> None:
+    """Refuse weights with values that are NaN or infinite: every likelihood would be, too.
+
+    Args:
+        tensors: parameters and buffers by name.
+        holder: what holds them, as the sentence begins.
+
+    Raises:
+        ValueError: naming the first such tensors and how many there are.
+    """
+    if names := nonfinite_tensors(tensors):
+        raise ValueError(
+            f"{holder} hold NaN or infinite values in {len(names)} of {len(tensors)} tensors "
+            f"({named_few(names)}), with which nothing can be computed: take an intact copy, or train again."
+        )
+
+
+def nonfinite_tensors(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of the tensors with a value that is NaN or infinite."""
+    return [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
+
+
+def named_few(names: Collection[str]) -> str:
+    """Return the first three names, and how many more there are."""
+    few = list(names)[:3]
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(few) + rest
 
 
 def _looks_like_pickle(path: Path) -> bool:

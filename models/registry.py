@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invglow.checkpoints import CONFIG, load_weights
-from invglow.reading import load_tensors
+from invglow.reading import load_tensors, require_finite
 from invglow.sections import OBJECT, TEXT, read_section
 from invglow.settings import settings_from
 from invglow.written_settings import read_settings
@@ -68,7 +68,7 @@ def load_model(
 
     Raises:
         FileNotFoundError: if `run` is not a run folder or was not trained yet.
-        ValueError: if a file is damaged, or the weights do not fit the configuration.
+        ValueError: if a file is damaged, or the weights do not fit the configuration or are not finite.
     """
     model = _model_of(run, evaluation or {})
     weights = load_weights(run)
@@ -76,6 +76,7 @@ def load_model(
         load_tensors(model, weights)
     except ValueError as error:
         raise ValueError(f"The weights in {run} do not fit its configuration: {error}") from error
+    require_finite(model.state_dict(), f"The weights in {run}")
     return model.to(device).eval()
 
 

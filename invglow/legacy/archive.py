@@ -33,11 +33,16 @@ class Archive(ABC):
         path: of the file.
         kind: in words, which of torch's formats it is in.
         root: the object, with `StoredTensor` in place of tensors and `Record` in place of objects.
+        nonfinite: names of the tensors read so far that hold NaN or infinite values.
     """
 
     kind: str
     path: Path
     root: Any
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.nonfinite: list[str] = []
 
     @abstractmethod
     def _read(self, key: str, first: int, size: int) -> bytearray:
@@ -67,7 +72,7 @@ class _ZipArchive(Archive):
     kind = "zip"
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
-        self.path = path
+        super().__init__(path)
         self._archive = zipfile.ZipFile(file)
         names = [name for name in self._archive.namelist() if name.endswith("/data.pkl")]
         if len(names) != 1:
@@ -103,7 +108,7 @@ class _OldArchive(Archive):
     kind = "older format"
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
-        self.path = path
+        super().__init__(path)
         self._file = file
         for expected in (MAGIC, VERSION):
             if RestrictedUnpickler(file).load() != expected:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from invglow.legacy.archive import Archive
 from invglow.legacy.records import Record, StoredTensor
+from invglow.reading import named_few
 
-__all__ = ["FormError", "Part", "loaded", "named_few", "shown"]
+__all__ = ["FormError", "Part", "loaded", "shown"]
 
 
 class FormError(ValueError):
@@ -124,7 +125,7 @@ def loaded(
     name: str,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Read a tensor that must have a shape, up to sides of length 1.
+    """Read a tensor that must have a shape, up to sides of length 1, and note whether it is finite.
 
     Raises:
         FormError: it has another.
@@ -132,7 +133,10 @@ def loaded(
     """
     if _without_ones(stored.shape) != _without_ones(shape):
         raise FormError(f"{name} has shape {stored.shape}, expected was {shape}")
-    return archive.tensor(stored).to(dtype).reshape(shape)
+    tensor = archive.tensor(stored).to(dtype).reshape(shape)
+    if not bool(tensor.isfinite().all()):
+        archive.nonfinite.append(name)
+    return tensor
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -143,13 +147,6 @@ def _mismatch(missing: Collection[str], unexpected: Collection[str]) -> str:
     parts = [f"lacks the tensor {named_few(missing)}"] if missing else []
     parts += [f"holds the unexpected tensor {named_few(unexpected)}"] if unexpected else []
     return " and ".join(parts)
-
-
-def named_few(names: Collection[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    few = list(names)[:3]
-    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(few) + rest
 
 
 def shown(value: Any) -> str:

@@ -15,8 +15,9 @@ from invglow.flows import GlowConfig
 from invglow.legacy.archive import Archive
 from invglow.legacy.imported import Imported
 from invglow.legacy.mixing import require_lu_factors
-from invglow.legacy.part import FormError, loaded, named_few
+from invglow.legacy.part import FormError, loaded
 from invglow.legacy.records import StoredTensor
+from invglow.reading import named_few
 from invglow.transforms.network import LOG_SCALE_FACTOR
 
 __all__ = ["read_state_dict", "settings_beside", "weights_file"]

@@ -130,6 +130,15 @@ class TrainingStep:
             "left_out": self.left_out,
         }
 
+    def moments(self) -> dict[str, Tensor]:
+        """Return what the optimizer remembers of every parameter, by the parameter's name and its own."""
+        return {
+            f"{name}.{kind}": value
+            for name, parameter in self.model.named_parameters()
+            for kind, value in self.optimizer.state.get(parameter, {}).items()
+            if isinstance(value, Tensor)
+        }
+
     def load_state_dict(self, state: StepState) -> None:
         """Take up what `state_dict` returned."""
         self.optimizer.load_state_dict(state["optimizer"])

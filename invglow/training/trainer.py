@@ -29,7 +29,7 @@ from invglow.checkpoints import (
 )
 from invglow.data.batches import TrainingBatches, training_batches
 from invglow.data.preprocessing import bits_per_dim
-from invglow.reading import load_tensors, read_tensors
+from invglow.reading import load_tensors, read_tensors, require_finite
 from invglow.training.config import TrainingConfig
 from invglow.training.evaluation import Evaluation
 from invglow.training.failure import said_of
@@ -146,14 +146,14 @@ class Trainer:
         return checkpoint.step
 
     def _load_state(self, checkpoint: Checkpoint) -> None:
+        path = checkpoint.files[TRAINING_STATE]
         state: _TrainingState = load_training_state(checkpoint)  # type: ignore[assignment]
         try:
             self._step.load_state_dict(state["step"])
             self._seconds_before, self._metrics = state["seconds"], state["metrics"]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{checkpoint.files[TRAINING_STATE]} holds another state than this training has ({error!r})."
-            ) from error
+            raise ValueError(f"{path} holds another state than this training has ({error!r}).") from error
+        require_finite(self._step.moments(), f"The optimizer's numbers in {path}")
 
     def _load_weights(self, path: Path) -> None:
         tensors = read_tensors(path)
@@ -161,6 +161,7 @@ class Trainer:
             load_tensors(self.model, tensors)
         except ValueError as error:
             raise ValueError(f"{path} does not fit the model that is to be trained: {error}") from error
+        require_finite(tensors, f"The weights in {path}")
 
     def _train_from(self, start: int) -> None:
         self._log = TrainingLog(self.run, start) if idist.get_rank() == 0 else None

@@ -172,6 +172,19 @@ def test_code_is_refused_and_nothing_is_left(tmp_path: Path, call: Call) -> None
     assert [child.name for child in tmp_path.iterdir()] == ["evil.th"]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_numbers_that_are_not_finite_are_refused_and_nothing_is_left(
+    tmp_path: Path, call: Call, kept: bool
+) -> None:
+    path, run = save(tmp_path, "affine", values={"scales.0.steps.0.actnorm.loc": np.nan}), tmp_path / "run"
+    if kept:
+        run.mkdir()
+    sentence = call("import", path, "--run", run).refusal()
+    assert sentence.startswith(f"{path} holds NaN or infinite values in 1 of its tensors (prev.0.prev.0.")
+    assert run.is_dir() == kept
+    assert files(tmp_path).keys() == {path}
+
+
 def test_an_image_size_is_for_models_on_patches(published: Path, tmp_path: Path, call: Call) -> None:
     command = ("import", published, "--run", tmp_path / "run")
     sentence = call(*command, "--image-size", "16").refusal()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from invglow.checkpoints import load_weights, read_config, write_config
 from models.glow import Glow
@@ -156,6 +158,19 @@ def test_weights_of_another_size_are_refused(trained: Path, tmp_path: Path) -> N
     config["model"]["settings"]["hidden_channels"] = 8
     write_config(tmp_path, config)
     with pytest.raises(ValueError, match=r"The weights in .* do not fit its configuration"):
+        load_model(tmp_path, CPU)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused_by_name(trained: Path, tmp_path: Path, value: float) -> None:
+    shutil.copy(trained / "config.json", tmp_path)
+    weights = load_weights(trained)
+    names = [name for name in weights if name.endswith("conv_mid.weight")]
+    for name in names:
+        weights[name].view(-1)[-1] = value
+    save_file(weights, tmp_path / "model.safetensors")
+    words = rf"^The weights in .* hold NaN or infinite .* {len(names)} of {len(weights)} tensors \({names[0]}"
+    with pytest.raises(ValueError, match=words):
         load_model(tmp_path, CPU)
 
 

@@ -1,4 +1,4 @@
-"""Whatever a model of somebody's own raises or returns is a sentence with its name, the call and the images."""
+"""Whatever a model of somebody's own raises or returns is a sentence with its name, the call, the images."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,18 @@ def model(name: str, seed: int = 0) -> tuple[MultiScaleFlow, GlowConfig]:
     return flow, config
 
 
-def save(folder: Path, name: str, *, as_zip: bool = True) -> Path:
-    """Write the model of this name as it would have been published; return the file or folder."""
+def save(folder: Path, name: str, *, as_zip: bool = True, values: Mapping[str, float] | None = None) -> Path:
+    """Write the model of this name as it would have been published; return the file or folder.
+
+    Args:
+        folder: to write into.
+        name: of the model.
+        as_zip: in torch's format of today, or else in that of 2020.
+        values: for the last number of tensors, by their names in the flow.
+    """
     flow, config = model(name)
+    for tensor, value in (values or {}).items():
+        flow.state_dict()[tensor].view(-1)[-1] = value
     if name in FOLDERS:
         return save_folder(folder / "published", flow, config, as_zip=as_zip, learn_top="plain" not in name)
     return save_model(folder / "published.th", flow, config, as_zip=as_zip)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from invglow.checkpoints import load_weights, newest_checkpoint, save_checkpoint
+from invglow.checkpoints import load_training_state, load_weights, newest_checkpoint, save_checkpoint
 from invglow.files import sha256_of_file
 from invglow.training import Evaluation, Trainer
 from tests.invglow.training.toys import Gaussian, Killed, make_images, make_trainer
@@ -211,6 +211,34 @@ def test_a_state_of_something_else_is_refused_by_name(tmp_path: Path, state: dic
     save_checkpoint(tmp_path, 3, Gaussian().state_dict(), state)
     with pytest.raises(ValueError, match=r"training_state\.pt holds another state than this training has"):
         trainer(tmp_path).train()
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("weights", r"weights in .*model\.safetensors hold .* in 1 of 2 tensors \(loc\)"),
+        (
+            "moments",
+            r"optimizer's numbers in .*training_state\.pt hold .* \(loc\.exp_avg, log_scale\.exp_avg\)",
+        ),
+    ],
+)
+def test_numbers_that_are_not_finite_are_not_gone_on_from(tmp_path: Path, where: str, named: str) -> None:
+    """With such moments, the next step would write NaN into all weights."""
+    trainer(tmp_path, steps=4).train()
+    weights, checkpoint = load_weights(tmp_path), newest_checkpoint(tmp_path)
+    assert checkpoint is not None
+    state = load_training_state(checkpoint)
+    if where == "weights":
+        weights["loc"][0, 1, 2] = torch.nan
+    else:
+        for moments in state["step"]["optimizer"]["state"].values():
+            moments["exp_avg"][0, 1, 2] = -torch.inf
+    save_checkpoint(tmp_path, 4, weights, state)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with pytest.raises(ValueError, match=named):
+        trainer(tmp_path).train()
+    assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
 def cut(path: Path) -> None:
