@@ -114,7 +114,7 @@ def _train(
     )
     for number, plan in enumerate(plans, start=1):
         print(f"{number}. {plan.images.name}, {plan.training.steps} steps: {plan.run}")
-        train_run(plan, device)
+        train_run(plan, device, progress=True)
     return RunModel(specific / EQUALLY_TRAINED, device), RunModel(specific, device)
 
 

@@ -176,7 +176,9 @@ def _train_one(
         f"Training on {plan.images.name} ({len(plan.images)} images), from {what}, on {device}: {plan.run}"
     )
     clear = partial(_delete_run, plan) if starts_over else None
-    result = train_run(plan, device, evaluation, arguments.log_every, arguments.samples_every, clear=clear)
+    result = train_run(
+        plan, device, evaluation, arguments.log_every, arguments.samples_every, progress=True, clear=clear
+    )
     if result.steps_before == result.steps:
         print_once(
             f"All {result.steps} steps were done before: nothing is trained again (unless with --restart)."

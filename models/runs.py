@@ -81,6 +81,7 @@ def train_run(
     log_every: int = 10,
     samples_every: int | None = None,
     *,
+    progress: bool = False,
     clear: Callable[[], None] | None = None,
 ) -> TrainingResult:
     """Train a run to its end, going on where an earlier, interrupted call with the same plan stopped.
@@ -93,6 +94,7 @@ def train_run(
         evaluation: what to watch while training; None evaluates nothing.
         log_every: steps between lines in the metrics.
         samples_every: steps between pictures of samples; None leaves it to the model (see `Trainer`).
+        progress: show a bar, and print what evaluations find.
         clear: called once the plan is known to be one that can be carried out, to delete an earlier run.
 
     Raises:
@@ -115,6 +117,7 @@ def train_run(
         evaluation=evaluation,
         log_every=log_every,
         samples_every=samples_every,
+        progress=progress,
     )
     # Only a plan that can be carried out is recorded, and takes the place of what was there.
     if clear is not None:

@@ -26,7 +26,7 @@ class TrainingLog:
     A context manager that closes both. Where training ended by an error, that error is the one to hear of.
 
     Args:
-        run: the run folder.
+        run: the run folder, which is made where it is missing.
         start: step to go on from; lines of later steps, from before a crash, are dropped.
 
     Raises:
@@ -34,6 +34,7 @@ class TrainingLog:
     """
 
     def __init__(self, run: Path, start: int) -> None:
+        run.mkdir(parents=True, exist_ok=True)
         self._path = run / METRICS
         _drop_after(self._path, start)
         # Line-buffered, so that a killed run loses no finished line.

@@ -17,7 +17,6 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
-from tqdm import tqdm
 
 from invglow.checkpoints import (
     TRAINING_STATE,
@@ -36,6 +35,7 @@ from invglow.training.failure import said_of
 from invglow.training.likelihood_model import LikelihoodModel
 from invglow.training.log import TrainingLog
 from invglow.training.objective import LIKELIHOOD, MaximumLikelihood, Objective
+from invglow.training.progress import ProgressBar
 from invglow.training.step import StepResult, StepState, TrainingStep
 
 __all__ = ["Trainer", "TrainingResult"]
@@ -91,6 +91,7 @@ class Trainer:
         log_every: steps between lines in the metrics.
         samples_every: steps between pictures of samples, besides those at the end; None draws them with every
             evaluation, or at the end alone where the model `samples_slowly`.
+        progress: show a bar, and print what evaluations find.
     """
 
     model: LikelihoodModel
@@ -103,6 +104,7 @@ class Trainer:
     evaluation: Evaluation | None = None
     log_every: int = 10
     samples_every: int | None = None
+    progress: bool = False
     _seconds_before: float = field(default=0.0, init=False)
     _started: float = field(default_factory=time.monotonic, init=False)
     _metrics: dict[str, float] = field(default_factory=dict, init=False)
@@ -165,13 +167,7 @@ class Trainer:
 
     def _train_from(self, start: int) -> None:
         self._log = TrainingLog(self.run, start) if idist.get_rank() == 0 else None
-        self._bar = tqdm(
-            total=self.config.steps,
-            initial=start,
-            unit="step",
-            disable=idist.get_rank() != 0,
-            desc=self.run.name,
-        )
+        self._bar = ProgressBar(self.run.name, self.config.steps, start, shown=self.progress)
         self._started = time.monotonic()
         try:
             with self._log or nullcontext():
@@ -214,11 +210,11 @@ class Trainer:
         self._bar.update()
         if step % self.log_every and step != self.config.steps:
             return
-        rate = self._bar.format_dict["rate"] or 0.0
+        rate = self._bar.steps_per_second
         bits = self._bits_per_dim(result)
         bound = " (upper bound)" if self.model.bounds_likelihood else ""
         fit = f"{bits['bits_per_dim/batch']:.3f} bits/dim{bound}" if bits else f"loss {result.loss:.3f}"
-        self._bar.set_postfix_str(f"{fit}, {rate * self.config.batch_size:.0f} images/s")
+        self._bar.note(f"{fit}, {rate * self.config.batch_size:.0f} images/s")
         if self._log is not None:
             values = {
                 "loss": result.loss,
@@ -254,7 +250,7 @@ class Trainer:
         said = [f"step {step}:", *(f"{name} {value:.3f}" for name, value in values.items())]
         if self.model.bounds_likelihood:
             said.append("(bits_per_dim: upper bounds)")
-        self._bar.write("  ".join(said))
+        self._bar.print("  ".join(said))
 
     def _show_samples(self, engine: Engine) -> None:
         if self._log is None:

@@ -226,3 +226,12 @@ def test_a_base_that_was_trained_anew_is_noticed(fine_tuned: Path) -> None:
     train(fine_tuned.parent / "base", seed=4)
     with pytest.raises(ValueError, match="whose weights have changed since: name with --general"):
         general_run_of(fine_tuned)
+
+
+def test_training_shows_its_progress_when_asked_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_run(make_plan(tmp_path / "quiet"), CPU)
+    assert capsys.readouterr() == ("", "")
+    train_run(make_plan(tmp_path / "shown"), CPU, progress=True)
+    assert "shown: 100%" in capsys.readouterr().err

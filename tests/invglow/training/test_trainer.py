@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,20 @@ def test_weights_without_a_checkpoint_are_not_trained_over(tmp_path: Path, unint
 def test_a_bad_interval_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="log_every must be at least 1, got 0"):
         trainer(tmp_path, log_every=0)
+
+
+def test_progress_is_shown_when_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trainer(tmp_path / "quiet").train()
+    assert capsys.readouterr() == ("", "")
+    trainer(tmp_path / "shown", progress=True).train()
+    out, err = capsys.readouterr()
+    assert re.findall(r"^step (\d+):  bits_per_dim/train \d", out, re.M) == ["5", "10", "12"]
+    assert "shown: 100%" in err
+    assert re.search(r"12/12 .*bits/dim, \d+ images/s", err)
+    assert metrics(tmp_path / "quiet") == metrics(tmp_path / "shown")
+
+
+def test_the_speed_is_measured_without_a_bar_too(tmp_path: Path) -> None:
+    trainer(tmp_path, steps=400, log_every=100).train()
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["images_per_second"] > 0 for line in lines if "loss" in line][-1]

@@ -94,7 +94,7 @@ def make_images(
 
 def make_trainer(run: Path, model: LikelihoodModel | None = None, **settings: Any) -> Trainer:
     """Return a trainer of 12 steps of 5 images, with settings of `Trainer` or `TrainingConfig` changed."""
-    own = ("evaluation", "log_every", "objective", "prepare", "samples_every")
+    own = ("evaluation", "log_every", "objective", "prepare", "progress", "samples_every")
     mine = {name: settings.pop(name) for name in own if name in settings}
     images = settings.pop("images", make_images())
     config = TrainingConfig(**{"steps": 12, "batch_size": 5, "warmup_steps": 2, **settings})
