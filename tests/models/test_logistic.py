@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.logistic import BINS, bin_of, logistic_log_density, logistic_log_mass
+from models.logistic import BINS, bin_centre, bin_of, logistic_log_density, logistic_log_mass
 
 ALL_BINS = torch.arange(BINS)
 
@@ -40,6 +40,12 @@ def test_a_very_wide_logistic_is_far_from_uniform_only_at_its_tails() -> None:
     mass = logistic_log_mass(ALL_BINS, torch.tensor(0.0), torch.tensor(8.0)).exp()
     assert float(mass[1:-1].max() / mass[1:-1].min()) < 1.001
     assert float(mass[0]) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_centre_of_a_bin_is_in_its_middle() -> None:
+    expected = (torch.arange(BINS, dtype=torch.float64) + 0.5) / 256 - 0.5
+    torch.testing.assert_close(bin_centre(ALL_BINS, torch.float64), expected)
+    assert torch.equal(bin_of(bin_centre(ALL_BINS, torch.float32)), ALL_BINS)
 
 
 def test_bins_cover_the_unit_interval() -> None:

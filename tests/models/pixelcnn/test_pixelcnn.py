@@ -7,8 +7,10 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
 from models.logistic import BINS
@@ -75,6 +77,38 @@ def test_the_mixture_of_a_colour_pixel_sums_to_one() -> None:
         bins = torch.cat((torch.full((1, 1, BINS**2), red), green_blue))[None]
         total += float(mixture_log_mass(bins, parameters.double()).exp().sum())
     assert total == pytest.approx(1, abs=1e-9)
+
+
+def test_the_mixture_is_that_of_the_paper_in_a_loop() -> None:
+    """Means of green and blue move by tanh of the slopes; the first and the last bin take the tails."""
+    generator = torch.Generator().manual_seed(0)
+    parameters = 2 * torch.randn(20, mixture_outputs(3, 4), 1, 1, generator=generator, dtype=torch.float64)
+    bins = torch.randint(BINS, (20, 3, 1, 1), generator=generator)
+    bins[:4, 0], bins[2:6, 2] = 0, 255
+    expected = [
+        _mixture_mass(*pair) for pair in zip(bins.flatten(1).tolist(), parameters[:, :, 0, 0], strict=True)
+    ]
+    found = mixture_log_mass(bins, parameters)[:, 0, 0].exp()
+    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=1e-14)
+
+
+def _mixture_mass(levels: list[int], parameters: torch.Tensor) -> float:
+    """Return the probability of one colour pixel."""
+    parts = parameters.reshape(4, 10).numpy()
+    weights = np.exp(parts[:, 0]) / np.exp(parts[:, 0]).sum()
+    red, green, _ = ((level + 0.5) / 256 - 0.5 for level in levels)
+    total = 0.0
+    for weight, part in zip(weights, parts, strict=True):
+        means, slopes = part[1:4].copy(), np.tanh(part[7:])
+        means[1] += slopes[0] * red
+        means[2] += slopes[1] * red + slopes[2] * green
+        mass = weight
+        for level, mean, log_scale in zip(levels, means, part[4:7], strict=True):
+            law = stats.logistic(mean, np.exp(np.clip(log_scale - 2.5, -9, 2)))
+            upper = 1.0 if level == 255 else law.cdf((level + 1) / 256 - 0.5)
+            mass *= upper - (0.0 if level == 0 else law.cdf(level / 256 - 0.5))
+        total += mass
+    return float(total)
 
 
 def test_samples_of_a_pixel_follow_its_mixture() -> None:
