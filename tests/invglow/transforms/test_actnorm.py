@@ -57,6 +57,15 @@ def test_constant_channels_stay_finite(value: float) -> None:
     assert torch.equal(z[:, 1], torch.zeros(8, 4, 4))
 
 
+def test_channels_that_vary_by_rounding_alone_are_only_shifted() -> None:
+    x = random_images(8, 3, 4, 4) * torch.tensor([1.0, 1e-5, 1e-8]).double().view(1, 3, 1, 1)
+    actnorm = ActNorm(3).double()
+    actnorm.fit(x)
+    assert (actnorm.log_scale[:2] > 0).all()
+    assert actnorm.log_scale[2] == 0
+    torch.testing.assert_close(actnorm.loc, -x.mean(dim=(0, 2, 3)))
+
+
 def test_fit_refuses_the_wrong_number_of_channels() -> None:
     with pytest.raises(ValueError, match=r"\(B, 3, H, W\), got \(2, 1, 4, 4\)"):
         ActNorm(3).fit(random_images(2, 1, 4, 4))
