@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from anomaly_methods.metrics import roc_curve
 from plots.command import run_command
 from plots.histogram import LINES
+from plots.legends import legend_below
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
 from plots.scoring import ScoredSets, scored_sets
-from plots.style import COLOURS, colours_of, new_figure, short_name, style, wrapped
+from plots.style import COLOURS, colours_of, new_figure, short_name, style
 from plots.summary_statistic_histograms.features import models_text, rows_text
+from plots.wrapping import wrapped
 
 __all__ = ["main", "make_figure", "table"]
 
@@ -57,8 +59,7 @@ def make_figure(scored: Sequence[ScoredSets]) -> Figure:
             _draw(axis, title, curves)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        most = int(17 * figure.get_figwidth())
-        figure.suptitle("\n".join(wrapped(line, most) for line in _title(scored)), fontsize=8)
+        figure.suptitle(wrapped("\n".join(_title(scored)), figure.get_figwidth() - 0.2), fontsize=8)
     return figure
 
 
@@ -96,12 +97,10 @@ def _draw(axis: Axes, title: str, curves: Sequence[_Curve]) -> None:
         line = LINES[place % len(LINES)]
         axis.plot(100 * false, 100 * true, color=curve.colour, linestyle=line, label=curve.label)
     axis.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
-    axis.set_title(wrapped(title, 40), fontsize=7)
+    axis.set_title(wrapped(title, 2.2, 7), fontsize=7)
     axis.set_xlabel("in-distribution flagged (%)")
     axis.set_ylabel("out-of-distribution flagged (%)")
-    axis.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=6.5, title="AUROC", title_fontsize=7
-    )
+    legend_below(axis, width=2.0, title="AUROC", title_fontsize=7)
 
 
 def _title(scored: Sequence[ScoredSets]) -> Iterator[str]:

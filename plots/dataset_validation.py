@@ -17,6 +17,7 @@ from plots.model_samples.grids import TABLE, channel_names, draw_grid, named_aft
 from plots.output import require_output, save_with_numbers
 from plots.pictures import LEVELS, Pictures, load_pictures
 from plots.style import COLOURS, new_figure, short_name, style
+from plots.wrapping import wrapped
 
 __all__ = ["make_figure"]
 
@@ -51,7 +52,10 @@ def _title(pictures: Pictures, n: int) -> str:
     _, height, width, channels = pictures.images.shape
     shown = f"{min(n, len(pictures.images))} of {pictures.total:,} images"
     name = f"{short_name(str(about.get('name', 'images')))} {about.get('split', '')}".strip()
-    return f"{name}\n{shown}, {height}\N{MULTIPLICATION SIGN}{width}, {channels} channel{'s'[: channels - 1]}"
+    return wrapped(
+        f"{name}\n{shown}, {height}\N{MULTIPLICATION SIGN}{width}, {channels} channel{'s'[: channels - 1]}",
+        2.9,
+    )
 
 
 def _draw_histogram(axis: Axes, pictures: Pictures) -> None:
@@ -61,7 +65,8 @@ def _draw_histogram(axis: Axes, pictures: Pictures) -> None:
     ):
         colour, line = _CHANNELS[channel]
         percent = 100 * binned / binned.sum()
-        label = f"{channel}: {found.mean:.1f} $\\pm$ {found.std:.1f}, {found.lowest} to {found.highest}"
+        moments = f"{found.mean:.1f} \N{PLUS-MINUS SIGN} {found.std:.1f}"
+        label = f"{channel}: {moments}, {found.lowest} to {found.highest}"
         axis.stairs(percent, edges, color=COLOURS[colour], linestyle=line, label=label)
     axis.set_yscale("log")
     lowest = min(0.1, *(100 * found[found > 0].min() / found.sum() for found in _binned(pictures)))
@@ -72,7 +77,9 @@ def _draw_histogram(axis: Axes, pictures: Pictures) -> None:
     axis.set_xticks([0, 64, 128, 192, 255])
     axis.set_xlabel("value of a pixel (0 to 255)")
     axis.set_ylabel("pixels per 4 values (%)")
-    axis.legend(title="mean $\\pm$ std, range", title_fontsize=6.5, loc="upper right", fontsize=6.5)
+    axis.legend(
+        title="mean \N{PLUS-MINUS SIGN} std, range", title_fontsize=6.5, loc="upper right", fontsize=6.5
+    )
 
 
 def _binned(pictures: Pictures) -> NDArray[np.int64]:

@@ -14,11 +14,13 @@ from anomaly_methods.methods.registry import get_method
 from anomaly_methods.metrics import auroc, auroc_interval, count_nonfinite
 from invglow.sections import OBJECT, TEXT, read_section
 from plots.command import run_command
+from plots.legends import panel_legend
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
 from plots.paper_request import PaperModel, PaperRequest
 from plots.scoring import require_others
 from plots.style import colours_of, new_figure, panel_letters, short_name, style
+from plots.wrapping import wrapped
 
 __all__ = ["TABLE", "TIMESTEPS", "Performance", "make_figure", "performances", "table", "timesteps_of"]
 
@@ -178,14 +180,13 @@ def _draw(axis: Axes, found: Sequence[Performance], colours: dict[str, str]) -> 
     axis.set_xscale("log", base=2)
     axis.set_xticks(timesteps, [str(timestep) for timestep in timesteps], rotation=60)
     axis.minorticks_off()
-    axis.set(ylim=(-0.02, 1.12 + 0.09 * len({row.outside for row in found})))
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axis.set_xlabel("timestep T of the loss")
     axis.set_ylabel("AUROC (95 % interval)")
     model = f"model: {first.model}, group size {first.group_size}"
     inside = f"in: {short_name(first.inside)}, n = {first.rows[0]:,}"
-    axis.set_title(f"{first.method}\n{model}\n{inside}", fontsize=7)
-    axis.legend(loc="upper left", fontsize=6.5)
+    axis.set_title(wrapped(f"{first.method}\n{model}\n{inside}", size=7), fontsize=7)
+    axis.set(ylim=(-0.02, 1.12 + 0.09 * panel_legend(axis, loc="upper left")))
 
 
 def _label(rows: Sequence[Performance]) -> str:

@@ -20,16 +20,16 @@ from plots.command import run_command
 from plots.finding import require_alike
 from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
 from plots.histogram import LINES, Counts, common_edges, counted
+from plots.legends import panel_legend
+from plots.output import save_figure, save_table
 from plots.style import (
     colours_of,
     new_figure,
     panel_letters,
-    save_figure,
-    save_table,
     short_name,
     style,
-    wrapped,
 )
+from plots.wrapping import wrapped
 
 __all__ = ["TABLE", "Panel", "draw_panel", "likelihood_panels", "make_figure", "named_panel", "save", "table"]
 
@@ -214,16 +214,16 @@ def draw_panel(axis: Axes, panel: Panel, colours: Mapping[str, str], bins: int =
     edges = common_edges(sets, bins)
     for number, (name, scores) in enumerate(sets.items()):
         counts = counted(scores, edges)
-        line, label = LINES[number % len(LINES)], _label(name, number > 0, counts)
+        line = LINES[number % len(LINES)]
+        label = _label(name, number > 0, counts)
         axis.stairs(counts.percent, edges, color=colours[name], linestyle=line, label=label)
         if number == 0:
             axis.stairs(counts.percent, edges, fill=True, color=colours[name], alpha=0.3)
-    room_for_legend = 1.05 + 0.13 * len(sets)
-    axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
     axis.set_title(_title(panel))
     axis.set_xlabel(f"{wrapped(panel.axis)}\nmore anomalous \N{RIGHTWARDS ARROW}")
     axis.set_ylabel(f"{panel.rows} per bin (% of set)")
-    axis.legend(loc="upper right", fontsize=6, handlelength=1.6)
+    room_for_legend = 1.05 + 0.13 * panel_legend(axis, size=6)
+    axis.set(xlim=(edges[0], edges[-1]), ylim=(0, room_for_legend * axis.get_ylim()[1]))
 
 
 def _label(name: str, is_out: bool, counts: Counts) -> str:
@@ -240,7 +240,7 @@ def _title(panel: Panel) -> str:
     else:
         each = (f"{short_name(name)} {value:.3f}" for name, value in aurocs.items())
         listed = ", ".join(text.replace(" ", "\N{NO-BREAK SPACE}") for text in each)
-    return f"{wrapped(panel.title)}\n{wrapped(f'AUROC {listed}')}"
+    return wrapped(f"{panel.title}\nAUROC {listed}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -290,8 +290,8 @@ def _of_run(options: argparse.Namespace) -> tuple[list[Panel], Path]:
     (run,) = request.runs
     general = request.general_of(run)
     runs = [run] if general is None else [run, general]
-    sets, *ratio_to = request.likelihoods(runs)
-    return likelihood_panels(sets, *ratio_to, names=run_names(runs)), request.output
+    specific, *others = request.likelihoods(runs)
+    return likelihood_panels(specific, others[0] if others else (), run_names(runs)), request.output
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from invglow.files import replacing, require_replaceable
-from plots.style import save_figure, save_table, style
+from plots.layout import laid_out
+from plots.style import style
 
-__all__ = ["require_output", "save_pages", "save_with_numbers"]
+__all__ = ["require_output", "save_figure", "save_pages", "save_table", "save_with_numbers"]
 
 _SUFFIXES = (".pdf", ".png", ".csv", ".tex", ".md")  # of figures and tables
 
@@ -60,7 +62,7 @@ def save_pages(
     Several pages become one PDF and a PNG of each, `path` with -1, -2, ... after it. Arguments as in
     `save_with_numbers`.
     """
-    drawn = [_laid_out(page) for page in pages]
+    drawn = [laid_out(page) for page in pages]
     if len(drawn) == 1:
         return list(save_with_numbers(drawn[0], path, header, rows))
     pdf = path.with_name(f"{path.name}.pdf")
@@ -79,9 +81,40 @@ def save_pages(
     return files
 
 
-def _laid_out(page: Figure) -> Figure:
-    """Lay a page out once, not again for every file that it is drawn into."""
-    with style():
-        page.draw_without_rendering()
-    page.set_layout_engine("none")
-    return page
+def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
+    """Save a figure as PDF and PNG; `path` has no suffix. Equal figures give equal bytes.
+
+    Returns:
+        The two files, PDF and PNG.
+    """
+    undated: dict[str, dict[str, None]] = {
+        "pdf": {"CreationDate": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    drawn = laid_out(figure)
+    for kind, metadata in undated.items():
+        with style(), replacing(_with_suffix(path, kind)) as temporary:
+            drawn.savefig(temporary, format=kind, metadata=metadata)
+    return _with_suffix(path, "pdf"), _with_suffix(path, "png")
+
+
+def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Save the numbers that a figure shows beside it, as CSV; `path` has no suffix.
+
+    Raises:
+        ValueError: if a row is not as long as the header.
+    """
+    table = _with_suffix(path, "csv")
+    with replacing(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(f"A row of {table.name} needs {len(header)} values {header}, got {row}.")
+            writer.writerow(row)
+    return table
+
+
+def _with_suffix(path: Path, suffix: str) -> Path:
+    """Append a suffix; unlike `Path.with_suffix` this keeps what follows a dot in the name ("lr-0.1")."""
+    return path.with_name(f"{path.name}.{suffix}")

@@ -25,16 +25,16 @@ from plots.hierarchy_command import (
     hierarchy_parser,
     request_of,
 )
+from plots.legends import legend_below
+from plots.output import save_figure, save_table
 from plots.style import (
     colours_of,
     new_figure,
     panel_letters,
-    save_figure,
-    save_table,
     short_name,
     style,
-    wrapped,
 )
+from plots.wrapping import wrapped
 
 __all__ = ["Ranking", "make_figure", "ranking", "save"]
 
@@ -146,23 +146,22 @@ def _draw(axis: Axes, found: Ranking, pair: tuple[str, str], colours: Mapping[st
     axis.set(xlim=ends, ylim=ends, aspect="equal")
     what = "images" if found.group_size == 1 else f"groups of {found.group_size} images"
     x_label, y_label = (
-        f"{wrapped(f'rank of log p(x) under {model}')}\n(of {total:,} {what}, 1 = least likely)"
+        f"{wrapped(f'rank of log p(x) under {model}', 2.4)}\n(of {total:,} {what}, 1 = least likely)"
         for model in pair
     )
     axis.set(xlabel=x_label, ylabel=y_label)
     axis.set_title(_title(found, pair))
-    below = -0.13 - 0.07 * len(x_label.splitlines())
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, below), handletextpad=0.2)
+    legend_below(axis, size=7, handletextpad=0.2)
 
 
 def _title(found: Ranking, pair: tuple[str, str]) -> str:
-    lines = [wrapped(f"Likelihood ranks, models: {', '.join(pair)}")]
+    lines = [f"Likelihood ranks, models: {', '.join(pair)}"]
     if len(found.sets) > 1:
         row = found.coefficient(pair, ALL_SETS)
         lines.append(f"Spearman's \N{GREEK SMALL LETTER RHO} of all sets {row.spearman:.4f}")
     if found.nonfinite:
         lines.append(f"{found.nonfinite:,} left out: log p(x) is not finite")
-    return "\n".join(lines)
+    return wrapped("\n".join(lines), 2.4)
 
 
 def _label(found: Ranking, pair: tuple[str, str], name: str) -> str:

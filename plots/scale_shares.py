@@ -16,17 +16,17 @@ from anomaly_methods.statistics import Statistics
 from plots.command import run_command
 from plots.finding import require_alike
 from plots.hierarchy_command import add_figure, add_sets, hierarchy_parser, request_of
+from plots.legends import legend_below, panel_legend
 from plots.likelihood_histograms import TABLE, Panel, draw_panel, named_panel, table
+from plots.output import save_figure, save_table
 from plots.style import (
     colours_of,
     new_figure,
     panel_letters,
-    save_figure,
-    save_table,
     short_name,
     style,
-    wrapped,
 )
+from plots.wrapping import wrapped
 
 __all__ = ["Shares", "make_figure", "save", "shares_of"]
 
@@ -143,9 +143,9 @@ def _draw_differences(axis: Axes, shares: Shares, colours: Mapping[str, str]) ->
     axis.set_ylabel("mean share, out minus in\n(nats per image; % of all)")
     axis.set_xlabel("scale; above 0 where it finds\nout-of-distribution images more likely")
     if len(others) == 1:
-        axis.legend(loc="best", fontsize=6.5)
+        panel_legend(axis, loc="best")
     else:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.46), fontsize=6.5)
+        legend_below(axis)
 
 
 def _percent(part: float) -> str:

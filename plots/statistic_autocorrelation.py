@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from anomaly_methods.statistics import Statistics
 from plots.command import run_command
+from plots.legends import panel_legend
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
 from plots.style import colours_of, new_figure, panel_letters, short_name, style
+from plots.wrapping import wrapped
 
 __all__ = ["TABLE", "Autocorrelation", "autocorrelation", "make_figure", "table"]
 
@@ -130,19 +132,18 @@ def _draw(axis: Axes, model: Sequence[Autocorrelation], colours: Mapping[str, st
         low, middle, high = found.quartiles()
         colour = colours[found.dataset]
         axis.fill_between(distances, low, high, color=colour, alpha=0.25, linewidth=0)
-        axis.plot(distances, middle, color=colour, linewidth=0.9, label=_label(found, is_out=number > 0))
+        label = _label(found, is_out=number > 0)
+        axis.plot(distances, middle, color=colour, linewidth=0.9, label=label)
     first = model[0]
     axis.axhline(0, color="black", linewidth=0.6)
     lowest = min(float(found.quartiles()[0].min()) for found in model)
-    bounds = (min(-0.4, lowest - 0.05), 1.15 + 0.15 * len(model))
     axis.set(xlim=(0, first.layers))
     axis.set_yticks(np.arange(-1, 1.01, 0.25))
-    axis.set_ybound(*bounds)
     axis.set_xlabel("distance of layers |i \N{MINUS SIGN} j| (parameter tensors)")
-    axis.set_ylabel("correlation of log f$_i$ and log f$_j$\n(median, quartiles)")
+    axis.set_ylabel("correlation of log f$_i$ and log f$_j$\n(median, quartiles)", parse_math=True)
     size = f"group size {first.group_size}"
-    axis.set_title(f"Gradient norms, model: {first.model}\n{first.layers} layers, {size}")
-    axis.legend(loc="upper right", fontsize=6.5)
+    axis.set_title(wrapped(f"Gradient norms, model: {first.model}\n{first.layers} layers, {size}"))
+    axis.set_ybound(min(-0.4, lowest - 0.05), 1.15 + 0.15 * panel_legend(axis, width=2.5))
 
 
 def _label(found: Autocorrelation, *, is_out: bool) -> str:

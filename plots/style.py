@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 
 import matplotlib as mpl
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from invglow.files import replacing
 
 __all__ = [
     "COLOURS",
     "colours_of",
     "new_figure",
     "panel_letters",
-    "save_figure",
-    "save_table",
     "short_name",
     "style",
-    "titled_legend",
-    "wrapped",
 ]
 
 # Okabe and Ito, "Color Universal Design" (2008), without the yellow that vanishes on white, and five dark or
@@ -91,6 +81,7 @@ def style() -> Iterator[None]:
             "lines.linewidth": 1.2,
             "figure.dpi": 200,
             "savefig.dpi": 200,
+            "text.parse_math": False,  # names of sets and runs are no formulas
             "pdf.fonttype": 42,  # real letters: text in the PDF can be searched and edited
         }
     ):
@@ -152,72 +143,8 @@ def panel_letters(axes: Sequence[Axes]) -> None:
         axis.set_title(letter, loc="left", fontweight="bold")
 
 
-def titled_legend(figure: Figure, handles: Sequence[Artist], title: str) -> None:
-    """Write a title, wrapped, and explain the marks above all panels; the figure grows by what they take."""
-    width, height = figure.get_size_inches()
-    broken = (textwrap.fill(line, int(17 * width), break_on_hyphens=False) for line in title.splitlines())
-    wrapped = "\n".join(broken)
-    columns = min(len(handles), 1 if width < 4 else 3)
-    lines = -(-len(handles) // columns) + wrapped.count("\n") + 1
-    figure.set_size_inches(width, height + 0.15 * lines)
-    legend = figure.legend(
-        handles=list(handles), loc="outside upper center", ncols=columns, title=wrapped, title_fontsize=8
-    )
-    legend.get_title().set_multialignment("center")
-
-
-def wrapped(text: str, width: int = 44) -> str:
-    """Break a text into lines that fit a panel, between words alone: not in names, nor in "n = 5".
-
-    Args:
-        text: a space that must not break is a no-break space.
-        width: of a line, in letters; 44 are a panel's at the size of titles and labels.
-    """
-    kept = text.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
-    return textwrap.fill(kept, width, break_on_hyphens=False, break_long_words=False)
-
-
 def short_name(name: str) -> str:
     """Return the name of a data set or a run without its folder: "array:/x/svhn.npy test" is "svhn test"."""
-    words = name.split(" ")
-    _, _, last = words[0].rstrip("/").rpartition("/")
-    stem = last.removeprefix("array:").removeprefix("folder:").removesuffix(".npy").removesuffix(".npz")
-    return " ".join([stem or name, *words[1:]])
-
-
-def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Save a figure as PDF and PNG; `path` has no suffix. Equal figures give equal bytes.
-
-    Returns:
-        The two files, PDF and PNG.
-    """
-    undated: dict[str, dict[str, None]] = {
-        "pdf": {"CreationDate": None, "Producer": None},
-        "png": {"Software": None},
-    }
-    for kind, metadata in undated.items():
-        with style(), replacing(_with_suffix(path, kind)) as temporary:
-            figure.savefig(temporary, format=kind, metadata=metadata)
-    return _with_suffix(path, "pdf"), _with_suffix(path, "png")
-
-
-def save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Save the numbers that a figure shows beside it, as CSV; `path` has no suffix.
-
-    Raises:
-        ValueError: if a row is not as long as the header.
-    """
-    table = _with_suffix(path, "csv")
-    with replacing(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(f"A row of {table.name} needs {len(header)} values {header}, got {row}.")
-            writer.writerow(row)
-    return table
-
-
-def _with_suffix(path: Path, suffix: str) -> Path:
-    """Append a suffix; unlike `Path.with_suffix` this keeps what follows a dot in the name ("lr-0.1")."""
-    return path.with_name(f"{path.name}.{suffix}")
+    _, _, last = re.sub(r"/(?= |$)", "", name).rpartition("/")
+    stem = last.removeprefix("array:").removeprefix("folder:")
+    return re.sub(r"\.np[yz](?= |$)", "", stem) or name

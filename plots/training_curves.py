@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from anomaly_methods.run_names import run_names
 from plots.command import run_command
 from plots.hierarchy_command import add_figure, figure_path, hierarchy_parser, read_runs
-from plots.style import colours_of, new_figure, save_figure, save_table, short_name, style, wrapped
+from plots.legends import legend_below
+from plots.output import save_figure, save_table
+from plots.style import colours_of, new_figure, short_name, style
 from plots.training_metrics import Curve, TrainingMetrics, read_training_metrics
+from plots.wrapping import wrapped
 
 __all__ = ["make_figure", "save", "table"]
 
@@ -168,7 +171,7 @@ def _draw_aurocs(axis: Axes, run: TrainingMetrics, colours: Mapping[str, str]) -
 def _finish(axis: Axes, run: TrainingMetrics) -> None:
     last = max(int(curve.steps.max()) for curve in run.curves.values())
     axis.set(xlabel="optimizer step", xlim=(0, 1.02 * last))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), fontsize=6.5)
+    legend_below(axis, width=2.3)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

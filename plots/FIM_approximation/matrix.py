@@ -149,7 +149,8 @@ def tensor_labels(found: FisherMatrix) -> list[str]:
     while all(len(one) > shared + 1 and one[shared] == words[0][shared] for one in words):
         shared += 1
     names = (".".join(one[shared:]).replace("coupling.network.", "") for one in words)
-    return [f"{number}  {name}" for number, name in enumerate(names, start=1)]
+    space = 2 * "\N{NO-BREAK SPACE}"
+    return [f"{number}{space}{name}" for number, name in enumerate(names, start=1)]
 
 
 def _mean_products(gradients: Numbers) -> Numbers:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from plots.FIM_approximation.matrix import FisherMatrix, tensor_labels
 from plots.output import save_with_numbers
 from plots.style import new_figure, style
+from plots.wrapping import wrapped
 
 __all__ = ["make_figure", "save", "table"]
 
@@ -25,10 +26,10 @@ def make_figure(found: FisherMatrix) -> Figure:
         figure.set_layout_engine("compressed")  # constrained, it cuts long names off beside a square panel
         image = axis.imshow(found.normalised, cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
         _draw_tensors(axis, found)
-        axis.set_title(f"Normalised Fisher information matrix\n{found.summary()}")
-        axis.set_xlabel(f"entry of tensor number\n{_distance(found)}")
+        axis.set_title(wrapped(f"Normalised Fisher information matrix\n{found.summary()}", 3.2))
+        axis.set_xlabel(wrapped(f"entry of tensor number\n{_distance(found)}", 3.0))
         bar = figure.colorbar(image, ax=axis, fraction=0.05)
-        bar.set_label(r"$F_{ab} / \sqrt{F_{aa} F_{bb}}$ (no unit)")
+        bar.set_label(r"$F_{ab} / \sqrt{F_{aa} F_{bb}}$ (no unit)", parse_math=True)
     return figure
 
 
@@ -52,7 +53,7 @@ def _draw_tensors(axis: Axes, found: FisherMatrix) -> None:
         axis.axhline(one[-1] + 0.5, color="black", linewidth=0.4)
         axis.axvline(one[-1] + 0.5, color="black", linewidth=0.4)
     middles = [float(one.mean()) for one in places]
-    axis.set_yticks(middles, tensor_labels(found), fontsize=5.5)
+    axis.set_yticks(middles, [wrapped(one, 2.6, 5.5) for one in tensor_labels(found)], fontsize=5.5)
     axis.set_xticks(middles, [str(number) for number in range(1, len(places) + 1)])
     axis.grid(visible=False)
 
@@ -66,4 +67,4 @@ def _distance(found: FisherMatrix) -> str:
         if mask.any()
     ]
     chance = np.median(np.abs(found.shuffled[within | between]))
-    return f"median size off the diagonal: {', '.join(parts)};\nby chance, with as many samples: {chance:.3f}"
+    return f"median size off the diagonal: {', '.join(parts)}; by chance, with as many samples: {chance:.3f}"

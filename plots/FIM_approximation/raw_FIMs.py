@@ -14,6 +14,7 @@ from plots.FIM_approximation.matrix import FisherMatrix, tensor_labels
 from plots.FIM_approximation.normalised import table
 from plots.output import save_with_numbers
 from plots.style import new_figure, style
+from plots.wrapping import wrapped
 
 __all__ = ["make_figure", "save"]
 
@@ -33,7 +34,8 @@ def make_figure(found: FisherMatrix) -> Figure:
             _draw(figure, axis, found, tensor, label)
         for axis in axes[count:]:
             axis.set_visible(False)
-        figure.suptitle(f"Fisher information of parameter tensors\n{found.summary()}", fontsize=8)
+        title = f"Fisher information of parameter tensors\n{found.summary()}"
+        figure.suptitle(wrapped(title, figure.get_figwidth() - 0.2), fontsize=8)
     return figure
 
 
@@ -49,7 +51,7 @@ def _draw(figure: Figure, axis: Axes, found: FisherMatrix, tensor: str, label: s
     block = found.raw[np.ix_(places, places)]
     largest = float(np.abs(block).max())
     image = axis.imshow(block, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
-    axis.set_title(label, fontsize=6)
+    axis.set_title(wrapped(label, 2.0, 6), fontsize=6)
     axis.set(xlabel="entry", ylabel="entry")
     ticks = np.unique(np.linspace(0, len(places) - 1, 4).round())
     axis.set_xticks(ticks, [str(int(tick) + 1) for tick in ticks])
@@ -57,7 +59,7 @@ def _draw(figure: Figure, axis: Axes, found: FisherMatrix, tensor: str, label: s
     axis.grid(visible=False)
     bar = figure.colorbar(image, ax=axis, fraction=0.05, ticks=[-largest, 0, largest])
     bar.ax.set_yticklabels([f"{-largest:.1e}", "0", f"{largest:.1e}"], fontsize=5.5)
-    bar.set_label(r"$F_{ab}$ (nats$^2$)", fontsize=6)
+    bar.set_label(r"$F_{ab}$ (nats$^2$)", fontsize=6, parse_math=True)
 
 
 def _alike(tensors: dict[str, str], row: tuple[object, ...]) -> bool:

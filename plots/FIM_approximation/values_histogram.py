@@ -14,6 +14,7 @@ from plots.FIM_approximation.command import run_figure
 from plots.FIM_approximation.matrix import FisherMatrix
 from plots.output import save_with_numbers
 from plots.style import COLOURS, new_figure, panel_letters, style
+from plots.wrapping import wrapped
 
 __all__ = ["make_figure", "save", "table"]
 
@@ -35,15 +36,18 @@ def make_figure(found: FisherMatrix) -> Figure:
         figure, axes = new_figure(columns=2, panel_height=2.9)
         correlations, sizes = _correlations(found), _sizes(found)
         _draw(axes[0], correlations, _correlation_edges(correlations))
-        axes[0].set_xlabel(r"$F_{ab} / \sqrt{F_{aa} F_{bb}}$, $a \neq b$ (no unit)")
+        axes[0].set_xlabel(r"$F_{ab} / \sqrt{F_{aa} F_{bb}}$, $a \neq b$ (no unit)", parse_math=True)
         axes[0].set_title("Normalised, off the diagonal")
         edges = _size_edges(sizes)
         _draw(axes[1], sizes, edges)
         axes[1].set_xscale("log")
-        axes[1].set_xlabel(r"$|F_{ab}| / \sqrt{m_a m_b}$, $m$: mean $F_{aa}$ of the tensor (no unit)")
+        axes[1].xaxis.set_major_formatter("{x:g}")  # its own are formulas
+        size = r"$|F_{ab}| / \sqrt{m_a m_b}$, $m$: mean $F_{aa}$ of the tensor (no unit)"
+        axes[1].set_xlabel(size, parse_math=True)
         axes[1].set_title("Size, against the mean of the diagonal")
         panel_letters(axes)
-        figure.suptitle(f"Entries of the Fisher information matrix\n{found.summary()}", fontsize=8)
+        title = f"Entries of the Fisher information matrix\n{found.summary()}"
+        figure.suptitle(wrapped(title, figure.get_figwidth() - 0.2), fontsize=8)
     return figure
 
 

@@ -14,6 +14,7 @@ from plots.image_grid import image_grid
 from plots.output import save_with_numbers
 from plots.pictures import Pictures
 from plots.style import new_figure, panel_letters, short_name, style
+from plots.wrapping import wrapped
 
 __all__ = ["TABLE", "channel_names", "draw_grid", "make_figure", "named_after", "save", "table", "title"]
 
@@ -42,7 +43,7 @@ def make_figure(sets: Sequence[Pictures], n: int = 64, columns: int = 3) -> Figu
         figure, axes = new_figure(across, math.ceil(len(sets) / across), panel_width=3.0, panel_height=3.3)
         for axis, pictures in zip(axes, sets, strict=False):
             draw_grid(axis, pictures, n)
-            axis.set_title(title(pictures, n))
+            axis.set_title(wrapped(title(pictures, n), 2.8))
         for axis in axes[len(sets) :]:
             axis.set_visible(False)
         if len(sets) > 1:

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from plots.layout import laid_out
 from plots.likelihood_histograms import Panel, make_figure
 from plots.report.content import Picture
 from plots.style import short_name, style
@@ -29,7 +30,6 @@ def _for_a_page() -> Iterator[None]:
     """Draw for a page inside this context."""
     with mpl.rc_context(
         {
-            "text.parse_math": False,  # names from files are no formulas
             "svg.fonttype": "path",  # the same letters everywhere, and no font to fetch
             "svg.hashsalt": "report",  # equal figures give equal bytes
             "axes.facecolor": "none",  # the page's own ground shows
@@ -53,7 +53,7 @@ def drawn(draw: Callable[[], Figure], alternative: str, caption: str = "") -> Pi
     with warnings.catch_warnings(), _for_a_page():
         # A letter that the font lacks is shown as a box; the caption and the tables have it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = draw()
+        figure = laid_out(draw())
         with style(), _for_a_page():
             figure.savefig(content, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return Picture(content.getvalue(), "image/svg+xml", alternative, caption)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -41,8 +40,8 @@ def score_panels(scored: Sequence[ScoredSets]) -> list[FeaturePanel]:
 
 def _aurocs(item: ScoredSets) -> str:
     joined = "\N{NO-BREAK SPACE}"  # so that a line does not end between a name and its number
-    listed = ", ".join(f"{short_name(name)}{joined}{value:.3f}" for name, value in item.aurocs.items())
-    return textwrap.fill(f"AUROC {listed}", 44, break_on_hyphens=False).replace(joined, " ")
+    listed = (f"{short_name(name)} {value:.3f}".replace(" ", joined) for name, value in item.aurocs.items())
+    return f"AUROC {', '.join(listed)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from anomaly_methods.kinds import statistics_for
 from plots.command import run_command
+from plots.legends import titled_legend
 from plots.likelihood_histogram_comparison import comparison_panels
 from plots.output import save_with_numbers
 from plots.paper_command import paper_parser, request_of
-from plots.style import colours_of, new_figure, short_name, style, titled_legend
+from plots.style import colours_of, new_figure, short_name, style
 from plots.summary_statistic_histograms.features import FeaturePanel, models_text, rows_text
+from plots.wrapping import wrapped
 
 __all__ = ["Difference", "differences", "main", "make_figure"]
 
@@ -88,11 +90,13 @@ def make_figure(panels: Sequence[FeaturePanel]) -> Figure:
         for axis, panel in zip(axes, shown, strict=True):
             own = [d for d in found if (d.model, d.in_distribution) == (panel.model, panel.in_distribution)]
             _draw(axis, own, colours)
-            axis.set_title(f"model {panel.model}, in: {short_name(panel.in_distribution)}", fontsize=7)
+            title = f"model {panel.model}, in: {short_name(panel.in_distribution)}"
+            axis.set_title(wrapped(title, 1.8, 7), fontsize=7)
         limit = max(abs(value) for axis in axes for value in axis.get_xlim())
         for axis in axes:
             axis.set_xlim(-limit, limit)
-        figure.supxlabel(f"difference to the in-distribution set ({panels[0].axis})", fontsize=8)
+        quantity = f"difference to the in-distribution set ({panels[0].axis})"
+        figure.supxlabel(wrapped(quantity, figure.get_figwidth() - 0.3), fontsize=8)
         _legend(figure, panels, sum(d.left_out for d in found))
     return figure
 
@@ -139,7 +143,8 @@ def _draw(axis: Axes, found: Sequence[Difference], colours: dict[str, str]) -> N
             *(difference.log_prob, place), xerr=1.96 * difference.standard_error, color="black", fmt="D", ms=4
         )
     axis.axvline(0, color="#333333", linewidth=0.8)
-    axis.set_yticks(range(len(found)), [short_name(difference.name) for difference in found])
+    names = [wrapped(short_name(difference.name), 1.1, 7) for difference in found]
+    axis.set_yticks(range(len(found)), names)
     axis.set_ylim(len(found) - 0.5, -0.5)
     axis.grid(visible=False, axis="y")
 

@@ -18,9 +18,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from plots.histogram import LINES, common_edges, counted, draw_normal, draw_sets, normal_of
+from plots.legends import titled_legend
 from plots.output import save_pages
 from plots.paper_command import paper_parser, request_of
-from plots.style import colours_of, new_figure, short_name, style, titled_legend
+from plots.style import colours_of, new_figure, short_name, style
 from plots.summary_statistic_histograms.features import (
     SQUARED_NORMS,
     FeaturePanel,
@@ -30,6 +31,7 @@ from plots.summary_statistic_histograms.features import (
     quantity,
     rows_text,
 )
+from plots.wrapping import wrapped
 
 __all__ = [
     "EXAMPLE",
@@ -41,7 +43,6 @@ __all__ = [
     "pages_of",
     "table",
     "title_of",
-    "two_lines",
 ]
 
 EXAMPLE = (
@@ -86,16 +87,14 @@ def make_figure(panels: Sequence[FeaturePanel], look: Look | None = None, *, tit
     with style():
         figure, axes = new_figure(columns, rows, panel_width=width, panel_height=height)
         for axis, panel in zip(axes, panels, strict=False):
-            axis.set_title(
-                "\n".join(filter(None, [two_lines(panel.name), panel.note])), fontsize=7 if large else 5
-            )
+            axis.set_title(_title(panel, panels, width, size := 7 if large else 5), fontsize=size)
             if panel.is_empty:
                 axis.text(0.5, 0.5, "no finite value", transform=axis.transAxes, ha="center", fontsize=6)
             else:
                 _draw(axis, panel, chosen, chosen.edges(panel, panels), colours, large=large)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        _label(figure, axes, panels)
+        _label(figure, panels)
         legend_of(figure, panels, colours, title or title_of(panels), fitted=chosen.fitted)
     return figure
 
@@ -188,23 +187,17 @@ def _draw(
         axis.locator_params(nbins=4)
 
 
-def _label(figure: Figure, axes: Sequence[Axes], panels: Sequence[FeaturePanel]) -> None:
-    """Write the quantities once for the page, and where there are several models which panel is of which."""
+def _title(panel: FeaturePanel, panels: Sequence[FeaturePanel], width: float, size: float) -> str:
+    """Return what a panel shows, and where there are several models of which; `width` is the panel's."""
+    model = f"model {panel.model}" if len({one.model for one in panels}) > 1 else ""
+    return wrapped("\n".join(filter(None, (model, panel.name, panel.note))), 0.82 * width, size)
+
+
+def _label(figure: Figure, panels: Sequence[FeaturePanel]) -> None:
+    """Write the quantities once for the page."""
     meta = panels[0].meta
     figure.supylabel(f"{rows_text(meta).split(' ')[0]} per bin (% of set)", fontsize=8)
-    figure.supxlabel(panels[0].axis or quantity(meta), fontsize=8)
-    if len({panel.model for panel in panels}) > 1:
-        for axis, panel in zip(axes, panels, strict=False):
-            axis.set_title(f"model {panel.model}\n{axis.get_title()}", fontsize=7)
-
-
-def two_lines(name: str) -> str:
-    """Return a tensor's name, broken at the dot nearest to its middle if it is long."""
-    dots = [place for place in range(len(name) - 1) if name[place] == "." and not name[place + 1].isdigit()]
-    if len(name) <= 30 or not dots:
-        return name
-    middle = min(dots, key=lambda place: abs(place - len(name) / 2))
-    return f"{name[: middle + 1]}\n{name[middle + 1 :]}"
+    figure.supxlabel(wrapped(panels[0].axis or quantity(meta), figure.get_figwidth() - 0.3), fontsize=8)
 
 
 def add_statistics(parser: argparse.ArgumentParser) -> None:

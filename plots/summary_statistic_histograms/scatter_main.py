@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from plots.command import run_command
+from plots.legends import titled_legend
 from plots.paper_command import paper_parser
-from plots.style import colours_of, new_figure, short_name, style, titled_legend
+from plots.style import colours_of, new_figure, short_name, style
 from plots.summary_statistic_histograms.features import models_text, quantity, rows_text
 from plots.summary_statistic_histograms.scatter import MARKERS, PanelPair, draw_scatter, save_scatter
+from plots.wrapping import wrapped
 
 __all__ = ["main", "make_figure", "scatter_legend"]
 
@@ -33,9 +35,9 @@ def make_figure(pairs: Sequence[PanelPair], *, fitted: bool = False, seed: int =
         figure, axes = new_figure(columns, -(-len(pairs) // columns), panel_width=3.0, panel_height=3.0)
         for axis, pair in zip(axes, pairs, strict=False):
             draw_scatter(axis, pair, colours, fitted=fitted, seed=seed)
-            axis.set_title(f"model {pair[0].model}\n{axis.get_title()}", fontsize=7)
-            axis.set_xlabel(pair[0].name, fontsize=6)
-            axis.set_ylabel(pair[1].name, fontsize=6)
+            axis.set_title(wrapped(f"model {pair[0].model}\n{axis.get_title()}", 2.4, 7), fontsize=7)
+            axis.set_xlabel(wrapped(pair[0].name, 2.4, 6), fontsize=6)
+            axis.set_ylabel(wrapped(pair[1].name, 2.4, 6), fontsize=6)
         for axis in axes[len(pairs) :]:
             axis.set_axis_off()
         scatter_legend(figure, pairs, colours, fitted=fitted)

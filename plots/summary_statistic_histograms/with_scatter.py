@@ -15,8 +15,9 @@ from plots.histogram import common_edges, draw_normal, draw_sets, normal_of
 from plots.paper_command import paper_parser
 from plots.style import colours_of, new_figure, style
 from plots.summary_statistic_histograms.features import FeaturePanel, quantity, rows_text
-from plots.summary_statistic_histograms.figure import legend_of, title_of, two_lines
+from plots.summary_statistic_histograms.figure import legend_of, title_of
 from plots.summary_statistic_histograms.scatter import PanelPair, draw_scatter, save_scatter
+from plots.wrapping import wrapped
 
 __all__ = ["main", "make_figure"]
 
@@ -38,10 +39,11 @@ def make_figure(pairs: Sequence[PanelPair], *, fitted: bool = False, seed: int =
             first, second, scatter = axes[3 * row : 3 * row + 3]
             for axis, panel in zip((first, second), pair, strict=True):
                 _draw_histogram(axis, panel, colours, fitted=fitted)
-            first.set_ylabel(f"model {pair[0].model}\n{rows_text(pair[0].meta).split(' ')[0]} per bin (%)")
+            rows = rows_text(pair[0].meta).split(" ")[0]
+            first.set_ylabel(wrapped(f"model {pair[0].model}\n{rows} per bin (%)", 2.0))
             draw_scatter(scatter, pair, colours, fitted=fitted, seed=seed)
-            scatter.set_xlabel(two_lines(pair[0].name), fontsize=6)
-            scatter.set_ylabel(two_lines(pair[1].name), fontsize=6)
+            scatter.set_xlabel(wrapped(pair[0].name, 1.9, 6), fontsize=6)
+            scatter.set_ylabel(wrapped(pair[1].name, 1.9, 6), fontsize=6)
         figure.supxlabel(quantity(panels[0].meta), fontsize=8)
         legend_of(figure, panels, colours, title_of(panels), fitted=fitted)
     return figure
@@ -54,7 +56,7 @@ def _draw_histogram(axis: Axes, panel: FeaturePanel, colours: Mapping[str, str],
     if fitted and normal is not None:
         draw_normal(axis, normal, edges)
     axis.set_ylim(0, 1.18 * axis.get_ylim()[1])
-    axis.set_title(two_lines(panel.name), fontsize=6)
+    axis.set_title(wrapped(panel.name, 2.0, 6), fontsize=6)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -36,8 +36,8 @@ def test_one_method_has_a_panel_per_model_and_a_curve_per_set() -> None:
     assert "1 scores that are not finite" in title
 
 
-def test_the_title_breaks_no_name() -> None:
-    model = f"glow{9 * '-glow'}"
+def test_the_title_breaks_no_name_that_a_line_holds() -> None:
+    model = f"glow{5 * '-glow'}"
     assert model in make_figure([scored(model, "typicality", "cifar10", {"svhn": 0.75})]).get_suptitle()
 
 

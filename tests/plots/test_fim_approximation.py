@@ -162,11 +162,11 @@ def test_histograms_count_every_entry(found: FisherMatrix) -> None:
 
 
 def test_labels_leave_out_what_all_names_share() -> None:
-    assert tensor_labels(fisher_matrix(statistics())) == ["1  a.weight", "2  b.bias"]
+    assert tensor_labels(fisher_matrix(statistics())) == ["1\xa0\xa0a.weight", "2\xa0\xa0b.bias"]
     alone = make_statistics(
         {"net.a.weight[0]": [1.0, 2.0], "net.a.weight[1]": [2.0, 1.0]}, kind="fisher_matrix"
     )
-    assert tensor_labels(fisher_matrix(alone)) == ["1  weight"]
+    assert tensor_labels(fisher_matrix(alone)) == ["1\xa0\xa0weight"]
 
 
 @pytest.fixture

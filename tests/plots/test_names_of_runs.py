@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for place, parent in enumerate("ab"):
         run = make_run(folder / parent / "model")
         for shift, name in enumerate(SETS):
-            meta = {"model": "model", "checkpoint_sha256": "0" * 63 + str(place)}
+            meta: dict[str, Any] = {"model": "model", "checkpoint_sha256": "0" * 63 + str(place)}
             keep(gradients(name, shift=shift + place, **meta), run)
             keep(likelihood(name, bits=3 + shift + place, **meta), run)
         (run / "checkpoint.json").unlink()  # which names other weights

@@ -147,7 +147,7 @@ def test_validation_shows_images_and_a_histogram_of_every_channel() -> None:
     legend = right.get_legend()
     assert legend is not None
     red = pixels()[..., 0]
-    expected = f"red: {red.mean():.1f} $\\pm$ {red.std():.1f}, {red.min()} to {red.max()}"
+    expected = f"red: {red.mean():.1f} \N{PLUS-MINUS SIGN} {red.std():.1f}, {red.min()} to {red.max()}"
     assert legend.get_texts()[0].get_text() == expected
     with pytest.raises(ValueError, match="at least one set and one image"):
         dataset_validation.make_figure(sets, n=0)

@@ -56,7 +56,8 @@ def test_layers_without_variation_and_broken_rows_are_left_out_and_said() -> Non
     assert found.left_out == "2 layers without variation, 1 rows not finite"
     (legend,) = (axis.get_legend() for axis in make_figure([[found]]).axes)
     assert legend is not None
-    assert "(2 layers without variation, 1 rows not finite left out)" in legend.get_texts()[0].get_text()
+    said = legend.get_texts()[0].get_text().replace("\n", " ")
+    assert "(2 layers without variation, 1 rows not finite left out)" in said
 
 
 @pytest.mark.parametrize("logs", [chain(2), np.zeros((LAYERS, 50)), chain(50)[:2]])

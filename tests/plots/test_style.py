@@ -1,24 +1,19 @@
-"""The look of figures: colours, files, and no trace left in matplotlib's settings."""
+"""The look of figures: colours, and no trace left in matplotlib's settings."""
 
 from __future__ import annotations
 
-import csv
 from itertools import combinations
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image
 
 from plots.style import (
     COLOURS,
     colours_of,
     new_figure,
     panel_letters,
-    save_figure,
-    save_table,
     short_name,
     style,
 )
@@ -74,6 +69,7 @@ def test_style_leaves_no_trace() -> None:
     before = dict(mpl.rcParams)
     with style():
         assert mpl.rcParams["font.size"] == 8
+        assert not mpl.rcParams["text.parse_math"]
         new_figure(columns=2)
     assert dict(mpl.rcParams) == before
 
@@ -100,41 +96,13 @@ def test_letters_name_the_panels() -> None:
         ("folder:pics/", "pics"),
         ("general:photos", "general:photos"),
         ("runs/demo/general/", "general"),
+        ("folder:/my own pictures/of a garden/ test", "of a garden test"),
+        ("array:/x/svhn.npy.gz", "svhn.npy.gz"),
         ("/", "/"),
     ],
 )
 def test_short_names_have_no_folders(name: str, short: str) -> None:
     assert short_name(name) == short
-
-
-def test_saved_files_are_a_pdf_and_a_png_and_repeat_to_the_byte(tmp_path: Path) -> None:
-    for name in ("lr-0.1", "again"):
-        figure, axes = new_figure()
-        axes[0].plot([0, 1], [0, 1])
-        save_figure(figure, tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "again.pdf",
-        "again.png",
-        "lr-0.1.pdf",
-        "lr-0.1.png",
-    ]
-    assert (tmp_path / "lr-0.1.pdf").read_bytes().startswith(b"%PDF")
-    for suffix in ("pdf", "png"):
-        assert (tmp_path / f"lr-0.1.{suffix}").read_bytes() == (tmp_path / f"again.{suffix}").read_bytes()
-    with Image.open(tmp_path / "again.png") as picture:
-        assert picture.size == (660, 480)
-
-
-def test_table_keeps_the_numbers(tmp_path: Path) -> None:
-    path = save_table(tmp_path / "numbers", ["set", "images"], [["a, b", 1], ["c", 0.1]])
-    with path.open(newline="") as file:
-        assert list(csv.reader(file)) == [["set", "images"], ["a, b", "1"], ["c", "0.1"]]
-
-
-def test_a_ragged_table_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="needs 2 values"):
-        save_table(tmp_path / "numbers", ["set", "images"], [["a", 1], ["b"]])
-    assert list(tmp_path.iterdir()) == []
 
 
 def _dichromat_views(colours: list[tuple[float, float, float]]) -> list[np.ndarray]:
