@@ -65,6 +65,14 @@ def test_seeds_and_steps_differ() -> None:
     assert not any(torch.equal(some[a], some[b]) for a in range(4) for b in range(a))
 
 
+def test_noise_is_fresh_in_every_step() -> None:
+    """Of one image alone, nothing but the noise tells the steps apart."""
+    one = TrainingBatches(ImageSet("a", "train", images(1)), 1, seed=0, flip=False)
+    first, second = one(0), one(1)
+    assert not torch.equal(first, second)
+    assert (first - second).abs().max() < 1 / 256
+
+
 @pytest.mark.parametrize("world_size", [2, 4])
 def test_processes_share_the_batch_one_process_would_see(world_size: int) -> None:
     whole = TrainingBatches(SET, 8, seed=3, max_shift=0.1)(5)
@@ -107,6 +115,9 @@ def test_evaluation_noise_belongs_to_the_image_not_to_the_batch() -> None:
     assert torch.equal(small, large)
     other = torch.cat([x for _, x in evaluation_batches(SET, 50, noise_seed=2)])
     assert not torch.equal(small, other)
+    same_pixels = ImageSet("a", "test", np.repeat(SET.images[:1], 50, axis=0))
+    ((_, found),) = evaluation_batches(same_pixels, 50, noise_seed=1)
+    assert len(found.unique(dim=0)) == 50
 
 
 def test_labels_are_those_of_the_images_of_the_step_and_are_shared_like_them() -> None:

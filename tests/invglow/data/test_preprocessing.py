@@ -67,6 +67,21 @@ def test_shifts_reach_a_tenth_of_the_side_in_both_directions_and_repeat_the_edge
     assert set((down[:, 0, 16, 0].int() - 16).tolist()) == {-3, -2, -1, 0, 1, 2, 3}
 
 
+def test_sides_of_unlike_length_are_moved_each_by_a_share_of_itself() -> None:
+    """A picture of 10x40 whose pixels tell their place: 1 row at most, but up to 4 columns."""
+    rows, columns = torch.meshgrid(torch.arange(10), torch.arange(40), indexing="ij")
+    picture = torch.stack((rows, columns)).to(torch.uint8)
+    found = augment(
+        picture.expand(300, 2, 10, 40), torch.Generator().manual_seed(0), flip=False, max_shift=0.1
+    )
+    shifts = found[:, :, 5, 20].int() - torch.tensor([5, 20])
+    assert set(shifts[:, 0].tolist()) == set(range(-1, 2))
+    assert set(shifts[:, 1].tolist()) == set(range(-4, 5))
+    for image, (down, right) in zip(found, shifts.tolist(), strict=True):
+        expected = torch.stack(((rows + down).clamp(0, 9), (columns + right).clamp(0, 39)))
+        assert torch.equal(image.long(), expected)
+
+
 def test_a_shift_that_is_no_fraction_is_refused() -> None:
     with pytest.raises(ValueError, match="fraction"):
         augment(torch.zeros(1, 1, 4, 4, dtype=torch.uint8), torch.Generator(), flip=False, max_shift=3)
