@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from invglow.checkpoints import load_weights, read_config, weights_sha256, write_config
+from invglow.data.batches import TrainingBatches
 from invglow.data.image_set import ImageSet
+from invglow.training.hierarchy import LabelTerm, OutlierTerm
 from models.glow import ClassConditionalGlow
-from models.objectives import LabelPlan, OutlierPlan, class_count
+from models.objectives import LabelPlan, OutlierPlan, class_count, objective_of
 from models.registry import load_model
 from models.runs import Origin, RunPlan, train_run
 from tests.invglow.training.toys import make_images
@@ -110,6 +112,19 @@ def test_a_base_with_other_classes_is_refused(base: Path, tmp_path: Path) -> Non
         train_run(plan_of(tmp_path / "run", tmp_path / "three", images=four, labels=LabelPlan(4, 1.0)), CPU)
 
 
+# --- what is minimised ------------------------------------------------------------------------------
+
+
+def test_the_terms_have_the_settings_of_their_plans(base: Path) -> None:
+    general = load_model(base, CPU)
+    inside, outside = TrainingBatches(LABELLED, 5, seed=0), TrainingBatches(GENERAL, 5, seed=1)
+    plans = {"outliers": OutlierPlan(GENERAL, "margin", 5.0, 30.0), "labels": LabelPlan(3, 2.0, 40.0)}
+    objective = objective_of(general, inside, outside, **plans)
+    assert objective.general is general
+    assert objective.outliers == OutlierTerm(outside, "margin", 5.0, 30.0)
+    assert objective.labels == LabelTerm(inside, 2.0, 40.0)
+
+
 # --- what a run records -----------------------------------------------------------------------------
 
 
@@ -127,6 +142,7 @@ def test_an_outlier_loss_is_recorded_with_its_set(base: Path, tmp_path: Path) ->
         "weight": 5.0,
         "temperature": 30.0,
     }
+    assert OutlierPlan(GENERAL, "margin", 5.0, 30.0).settings()["temperature"] is None  # it has none
     assert config["labels"] is None
     assert config["origin"]["sha256"] == weights_sha256(base)
 

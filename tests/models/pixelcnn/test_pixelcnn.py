@@ -17,6 +17,7 @@ from models.logistic import BINS
 from models.pixelcnn import PixelCNN
 from models.pixelcnn.config import PixelCNNConfig
 from models.pixelcnn.mixture import mixture_log_mass, mixture_outputs, mixture_sample
+from models.pixelcnn.plain import MaskedConv
 
 COLOUR = PixelCNNConfig(image_shape=(3, 8, 8), hidden_channels=4, mixtures=2)
 GREY = replace(COLOUR, image_shape=(1, 8, 8))
@@ -46,6 +47,14 @@ def test_no_pixel_depends_on_a_later_one(config: PixelCNNConfig) -> None:
         per_pixel = gradient.abs().sum(dim=1).flatten()
         assert (per_pixel[place:] == 0).all()
         assert place == 0 or (per_pixel[:place] != 0).any()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_masked_convolution_sees_earlier_pixels_and_but_for_the_first_the_pixel_itself(first: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 1, 3, 3, requires_grad=True)
+    (gradient,) = torch.autograd.grad(MaskedConv(1, 1, 3, first=first)(x)[0, 0, 1, 1], x)
+    assert (gradient[0, 0] != 0).tolist() == [[True] * 3, [True, not first, False], [False] * 3]
 
 
 def test_plusplus_has_no_blind_spot_above() -> None:
@@ -129,11 +138,21 @@ def test_samples_of_a_pixel_follow_its_mixture() -> None:
         assert found == pytest.approx(expected, abs=0.04)
 
 
-def test_log_prob_is_the_probability_of_the_bin_times_its_density() -> None:
-    model, x = _model(GREY), _images(GREY)
+@every_config
+def test_log_prob_is_the_probability_of_the_bin_times_its_density(config: PixelCNNConfig) -> None:
+    model, x = _model(config), _images(config)
     bins = ((x + 0.5) * BINS).floor().long()
-    expected = model.pixel_log_probs(bins).sum(dim=(1, 2)) + 64 * math.log(BINS)
+    expected = model.pixel_log_probs(bins).sum(dim=(1, 2)) + x[0].numel() * math.log(BINS)
     torch.testing.assert_close(model.log_prob(x), expected)
+
+
+def test_logistics_are_drawn_as_often_as_their_weights_say() -> None:
+    """Three narrow ones at levels far from each other, with logits 0, 1 and 3."""
+    parameters = torch.tensor([0.0, -0.3, -6.0, 1.0, 0.0, -6.0, 3.0, 0.3, -6.0]).expand(4000, -1)
+    bins = mixture_sample(parameters, 1, torch.Generator().manual_seed(0), temperature=1.0)[:, 0]
+    counts = torch.histc(bins.float(), 3, 0, 256)
+    expected = 4000 * torch.tensor([0.0, 1.0, 3.0]).double().softmax(dim=0)
+    assert stats.chisquare(counts, expected).pvalue > 1e-4
 
 
 def test_uniform_conditionals_give_exactly_eight_bits() -> None:

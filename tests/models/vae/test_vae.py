@@ -142,6 +142,16 @@ def test_samples_are_images_and_reproducible(likelihood: str) -> None:
     assert not torch.equal(draws[0], draws[2])
 
 
+@pytest.mark.parametrize("likelihood", ["logistic", "gaussian"])
+def test_temperature_narrows_codes_and_pixels(likelihood: str) -> None:
+    """At zero every sample is the location of the pixels for the code in the middle."""
+    vae = _vae(likelihood=likelihood)
+    cold = vae.sample(3, torch.Generator().manual_seed(0), temperature=0.0)
+    location, _ = vae.decoder(torch.zeros(3, 3))
+    torch.testing.assert_close(cold, location.clamp(-0.5, 0.5))
+    assert len(cold.unique(dim=0)) == 1
+
+
 def test_samples_have_the_distribution_of_the_decoder() -> None:
     """A linear-Gaussian model whose pixels have a known covariance."""
     vae, _ = _linear(widened=1.0)
