@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+
+from anomaly_methods.evaluation_options import add_evaluation, read_evaluation, written_evaluation
+from anomaly_methods.stored import evaluation_label
 
 __all__ = ["FISHER_MATRIX", "MatrixOptions", "add_matrix"]
 
@@ -24,6 +28,8 @@ class MatrixOptions:
         n_entries: of each tensor, chosen at random; all of a tensor with fewer.
         n_samples: images that the model draws.
         seed: of the samples and of the choice.
+        temperature: that samples are drawn at; other than 1, they are not those of the model's density.
+        evaluation: settings that log p is evaluated with instead of the run's, NAME=VALUE each.
 
     Raises:
         ValueError: a number is out of range.
@@ -34,24 +40,44 @@ class MatrixOptions:
     n_entries: int = 16
     n_samples: int = 1000
     seed: int = 0
+    temperature: float = 1.0
+    evaluation: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in {"n_layers": 1, "n_entries": 1, "n_samples": 2, "seed": 0}.items():
             if getattr(self, name) < least:
                 raise ValueError(f"--{name} must be at least {least}, got {getattr(self, name)}.")
+        if not 0 < self.temperature < math.inf:
+            raise ValueError(
+                f"--temperature must be a number above 0, where samples are not all the same, got "
+                f"{self.temperature}."
+            )
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> MatrixOptions:
         """Return what the arguments of `add_matrix` ask for."""
-        given = {item.name: getattr(arguments, item.name) for item in fields(cls)}
-        return cls(**{**given, "layers": tuple(arguments.layers)})
+        given = {
+            item.name: getattr(arguments, item.name) for item in fields(cls) if item.name != "evaluation"
+        }
+        evaluation = written_evaluation(arguments)
+        return cls(**{**given, "layers": tuple(arguments.layers), "evaluation": evaluation})
+
+    @property
+    def label(self) -> str:
+        """Names all of this in file names."""
+        named = hashlib.sha256("\n".join(self.layers).encode()).hexdigest()[:8]
+        layers = f"layers-{named}" if self.layers else f"{self.n_layers}layers"
+        words = (
+            f"samples{self.n_samples}-seed{self.seed}",
+            f"temperature{self.temperature:g}" if self.temperature != 1 else "",
+            f"{layers}-{self.n_entries}entries",
+            evaluation_label(read_evaluation(self.evaluation)),
+        )
+        return "-".join(filter(None, words))
 
     def path(self, run: Path) -> Path:
         """Return the statistics file in a run's folder."""
-        named = hashlib.sha256("\n".join(self.layers).encode()).hexdigest()[:8]
-        layers = f"layers-{named}" if self.layers else f"{self.n_layers}layers"
-        choice = f"{layers}-{self.n_entries}entries"
-        return run / "statistics" / f"samples{self.n_samples}-seed{self.seed}-{choice}-{FISHER_MATRIX}.npz"
+        return run / "statistics" / f"{self.label}-{FISHER_MATRIX}.npz"
 
     def command(self, family: str, run: str) -> list[str]:
         """Return the words after `python` of the command that computes them."""
@@ -61,8 +87,8 @@ class MatrixOptions:
         for item in fields(self):
             value = getattr(self, item.name)
             if value != item.default:
-                yield f"--{item.name}"
-                yield from value if item.name == "layers" else (str(value),)
+                yield "--evaluation-setting" if item.name == "evaluation" else f"--{item.name}"
+                yield from value if isinstance(value, tuple) else (str(value),)
 
 
 def add_matrix(parser: argparse.ArgumentParser) -> None:
@@ -80,3 +106,11 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
     add("--n_entries", type=int, default=standard.n_entries, metavar="K", help="entries of each, at random")
     add("--n_samples", type=int, default=standard.n_samples, metavar="N", help="images that the model draws")
     add("--seed", type=int, default=standard.seed, metavar="N", help="of the samples and the random choices")
+    add(
+        "--temperature",
+        type=float,
+        default=standard.temperature,
+        metavar="T",
+        help="that samples are drawn at, as by main.py sample",
+    )
+    add_evaluation(parser)

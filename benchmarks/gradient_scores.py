@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from anomaly_methods.evaluation_options import add_evaluation, written_evaluation
 from anomaly_methods.methods.base import AnomalyMethod
 from anomaly_methods.methods.registry import METHODS, get_method
 from benchmarks.machine import describe_machine
@@ -19,7 +20,6 @@ from benchmarks.score_tables import costs_table, methods_table, remarks
 from commands.choosing import kinds_of
 from commands.common import HelpFormatter, add_device, add_download
 from commands.computing import Computation
-from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.exit_code import exit_code
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher
 from invglow.allocator import keep_freed_memory

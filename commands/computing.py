@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomaly_methods.evaluation_options import add_evaluation, written_evaluation
 from anomaly_methods.meta import COMPLEXITY_KINDS
 from anomaly_methods.run_names import run_names
 from anomaly_methods.stored import Selection, evaluation_label
 from commands.common import existing_run, images_for_run
-from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher, fisher_of
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from anomaly_methods.evaluation_options import add_evaluation, written_evaluation
 from commands.choosing import general_model, known_methods, models_by_role
 from commands.common import add_command, add_device, add_download, add_run
 from commands.computing import Computation
 from commands.detecting import Flagging, Job, require_models
-from commands.evaluation_options import add_evaluation, written_evaluation
 from commands.findings import Findings, plain_warnings, print_calibration, print_findings, save_sheet
 from commands.held_out import held_out_images, require_enough, require_other_images
 from commands.output_files import require_writable

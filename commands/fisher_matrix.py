@@ -25,7 +25,7 @@ def keep_fisher_matrix(arguments: argparse.Namespace) -> int:
     from invglow.training.device import resolve_device
 
     options, device = MatrixOptions.of(arguments), resolve_device(arguments.device)
-    runs = [RunModel(existing_run(name), device) for name in arguments.models]
+    runs = [RunModel(existing_run(name), device, options.evaluation) for name in arguments.models]
     for run in runs:
         require_family(run.folder, arguments.family)
     for run in runs:
@@ -51,7 +51,7 @@ def _statistics(
     parameters = trainable_parameters(run.model)
     tensors = choose_tensors(parameters, options.layers or options.n_layers, options.seed)
     entries = choose_entries(parameters, tensors, options.n_entries, options.seed)
-    samples = SampledImages(run.model, options.n_samples, options.seed)
+    samples = SampledImages(run.model, options.n_samples, options.seed, options.temperature)
     meta = _meta(run, options, described_entries(run.model, entries))
     return load_or_collect(
         GradientEntries(run.model, samples, entries),
@@ -66,6 +66,10 @@ def _statistics(
 def _meta(run: RunModel, options: MatrixOptions, described: dict[str, dict[str, object]]) -> StatisticsMeta:
     from anomaly_methods.statistics import StatisticsMeta
 
+    settings = {"samples": options.n_samples, "entries": {n: d["entries"] for n, d in described.items()}}
+    # Files of earlier versions say neither, and are those of the run's own settings at temperature 1.
+    changed = {"temperature": options.temperature} if options.temperature != 1 else {}
+    changed |= {"evaluation": dict(run.evaluation)} if run.evaluation else {}
     return StatisticsMeta(
         kind=FISHER_MATRIX,
         model=run.name,
@@ -78,7 +82,8 @@ def _meta(run: RunModel, options: MatrixOptions, described: dict[str, dict[str, 
         preprocessing="as the model draws them, not rounded to 8 bits",
         unit="gradient of nats",
         seed=options.seed,
-        settings={"samples": options.n_samples, "entries": {n: d["entries"] for n, d in described.items()}},
+        evaluation=run.model.evaluation,
+        settings=settings | changed,
         details=described,
         versions=library_versions(),
     )

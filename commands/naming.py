@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from anomaly_methods.evaluation_options import written_evaluation
 from anomaly_methods.fisher_options import FisherOptions
 from anomaly_methods.stored import checksum, slug
-from commands.evaluation_options import written_evaluation
 
 __all__ = ["evaluation_name"]
 

@@ -222,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help=f"which, from 1 (default: {', '.join(map(str, TIMESTEPS))})",
     )
     options = parser.parse_args(arguments)
+    if options.timestep is not None:
+        raise ValueError("This figure compares timesteps: name them with --timesteps, not with --timestep.")
     request = request_of(options, "diffusion_timestep_performance_comparison")
     require_others(request)
     timesteps = {model: timesteps_of(model, options.timesteps) for model in request.models}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import folder_locations
+from anomaly_methods.evaluation_options import add_evaluation, read_evaluation, written_evaluation
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
 from invglow.run_config import read_config
@@ -124,6 +125,7 @@ def add_sets(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     add("--group-size", type=int, default=1, metavar="B", help="images judged together (default: 1)")
     add("--seed", type=int, default=0, metavar="N", help="of noise, halves and resampling (default: 0)")
     add("--compute", action="store_true", help="make statistics that are missing")
+    add_evaluation(parser)
 
 
 def add_figure(parser: argparse.ArgumentParser) -> None:
@@ -221,6 +223,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
         noise_draws=arguments.noise_draws,
         seed=arguments.seed,
         group_size=arguments.group_size,
+        evaluation=read_evaluation(written_evaluation(arguments)),
     )
 
 
@@ -235,4 +238,5 @@ def _options(arguments: argparse.Namespace, sets: Sequence[str]) -> list[str]:
         f"noise{arguments.noise_draws}" if arguments.noise_draws else "",
         f"seed{arguments.seed}" if arguments.seed else "",
         f"groups{arguments.group_size}" if arguments.group_size != 1 else "",
+        *map(slug, written_evaluation(arguments)),
     ]

@@ -10,13 +10,12 @@ with the request stands in plots/paper_request.py.
 from __future__ import annotations
 
 import argparse
-import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import folder_locations
+from anomaly_methods.evaluation_options import add_evaluation, read_evaluation, written_evaluation
 from anomaly_methods.fisher_options import FisherOptions
 from anomaly_methods.kinds import statistics_for
 from anomaly_methods.run_names import run_names
@@ -87,13 +86,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     add("--grey", action="store_true", help="colours as luma")
     add("--noise_draws", type=int, default=0, metavar="N", help="mean over N draws of noise (default: none)")
     add("--model_mode", default="eval", choices=("eval",), help="models are always evaluated, never trained")
-    add(
-        "--evaluation_setting",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help="what log p is evaluated with, of vae and diffusion, as --evaluation-setting of main.py",
-    )
+    add_evaluation(parser)
 
 
 def request_of(arguments: argparse.Namespace, figure: str) -> PaperRequest:
@@ -142,18 +135,8 @@ def _selection(arguments: argparse.Namespace) -> Selection:
         seed=arguments.seed,
         group_size=arguments.batch_size,
         fisher=FisherOptions(seed=arguments.seed),
-        evaluation=dict(_setting(text) for text in arguments.evaluation_setting),
+        evaluation=read_evaluation(written_evaluation(arguments)),
     )
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise ValueError(f"--evaluation_setting takes NAME=VALUE, got {text!r}.")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
 
 
 def _models(arguments: argparse.Namespace, methods: Sequence[str]) -> tuple[PaperModel, ...]:
@@ -198,7 +181,7 @@ def _name(arguments: argparse.Namespace, figure: str, methods: Sequence[str]) ->
         f"noise{arguments.noise_draws}" if arguments.noise_draws else "",
         f"seed{arguments.seed}" if arguments.seed else "",
         f"groups{arguments.batch_size}" if arguments.batch_size != 1 else "",
-        *map(slug, arguments.evaluation_setting),
+        *map(slug, written_evaluation(arguments)),
     ]
     name = "-".join([figure, *filter(None, options)])
     return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}-{checksum(name)}"

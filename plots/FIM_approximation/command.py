@@ -44,10 +44,17 @@ def draw(arguments: Sequence[str] | None, name: str, description: str, save: Sav
         OSError: nothing can be written at the output.
     """
     options = _parser(name, description).parse_args(arguments)
-    figure = "-".join(filter(None, ("FIM_approximation", name, slug(options.model))))
+    wanted = MatrixOptions.of(options)
+    words = (
+        "FIM_approximation",
+        name,
+        slug(options.model),
+        "" if wanted == MatrixOptions() else wanted.label,
+    )
+    figure = "-".join(filter(None, words))
     output = options.output or folder_locations.figures_folder() / figure
     require_output(output)
-    save(fisher_matrix(_statistics(options)), output)
+    save(fisher_matrix(_statistics(options, wanted)), output)
 
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -68,10 +75,9 @@ def _parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _statistics(options: argparse.Namespace) -> Statistics:
+def _statistics(options: argparse.Namespace, wanted: MatrixOptions) -> Statistics:
     run = run_folder(options.model, folder_locations.runs_folder())
     require_family(run, options.family)
-    wanted = MatrixOptions.of(options)
     path, command = wanted.path(run), wanted.command(options.family, str(run))
     if not path.exists():
         words = shlex.join(["python", *command])

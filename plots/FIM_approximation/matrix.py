@@ -13,7 +13,10 @@ from anomaly_methods.matrix_options import FISHER_MATRIX
 from anomaly_methods.statistics import Statistics
 from plots.style import short_name
 
-__all__ = ["FisherMatrix", "fisher_matrix", "tensor_labels"]
+__all__ = ["PROVENANCE", "FisherMatrix", "fisher_matrix", "tensor_labels"]
+
+PROVENANCE = ("model", "bound", "evaluation", "temperature", "samples")
+"""Columns of every table that is written beside a figure: whose matrix, and from which samples."""
 
 Numbers = NDArray[np.float64]
 
@@ -30,6 +33,8 @@ class FisherMatrix:
         tensors: the tensor of each entry, (A,), those of one tensor side by side.
         model: name of the model.
         bound: what stands for log p: "exact", "elbo" or "surrogate".
+        evaluation: how that is evaluated, for people.
+        temperature: that the samples are drawn at.
         nonfinite: samples left out, since a gradient is NaN or infinite.
         silent: entries left out, since their gradient is zero for every sample.
     """
@@ -39,6 +44,8 @@ class FisherMatrix:
     tensors: Sequence[str]
     model: str
     bound: str = "exact"
+    evaluation: str = ""
+    temperature: float = 1.0
     nonfinite: int = 0
     silent: int = 0
 
@@ -81,6 +88,11 @@ class FisherMatrix:
         return float(np.median(squares.max(axis=0) / squares.sum(axis=0)))
 
     @property
+    def provenance(self) -> tuple[object, ...]:
+        """The values of the columns `PROVENANCE`."""
+        return self.model, self.bound, self.evaluation, self.temperature, len(self.gradients)
+
+    @property
     def tensor_names(self) -> list[str]:
         """The tensors, each once."""
         return list(dict.fromkeys(self.tensors))
@@ -103,8 +115,10 @@ class FisherMatrix:
             f"{self.nonfinite} samples left out (not finite)" if self.nonfinite else "",
             f"{self.silent} entries left out (gradient always 0)" if self.silent else "",
         ]
-        counts = f"{len(self.gradients):,} samples of the model, {len(self.tensor_names)} tensors"
-        bound = "" if self.bound == "exact" else f" (log p: {self.bound})"
+        drawn = "" if self.temperature == 1 else f" at temperature {self.temperature:g}"
+        counts = f"{len(self.gradients):,} samples of the model{drawn}, {len(self.tensor_names)} tensors"
+        how = ", ".join(filter(None, (self.bound, self.evaluation)))
+        bound = "" if self.bound == "exact" else f" (log p: {how})"
         model = f"model: {short_name(self.model)}{bound}, group size 1"
         lines = (model, f"{counts}, {len(self.names)} entries", ", ".join(filter(None, left_out)), wild)
         return "\n".join(filter(None, lines))
@@ -137,6 +151,8 @@ def fisher_matrix(statistics: Statistics) -> FisherMatrix:
         [name.rpartition("[")[0] for name in names],
         meta.model,
         meta.bound,
+        meta.evaluation,
+        float(meta.settings.get("temperature", 1)),
         int(np.count_nonzero(~rows)),
         int(np.count_nonzero(~heard)),
     )

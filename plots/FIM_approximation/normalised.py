@@ -9,14 +9,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from plots.FIM_approximation.matrix import FisherMatrix, tensor_labels
+from plots.FIM_approximation.matrix import PROVENANCE, FisherMatrix, tensor_labels
 from plots.output import save_with_numbers
 from plots.style import new_figure, style
 from plots.wrapping import wrapped
 
-__all__ = ["make_figure", "save", "table"]
+__all__ = ["TABLE", "make_figure", "save", "table"]
 
-_TABLE = ("entry", "other", "fisher_information", "normalised")
+TABLE = ("entry", "other", "fisher_information", "normalised", *PROVENANCE)
 
 
 def make_figure(found: FisherMatrix) -> Figure:
@@ -38,12 +38,12 @@ def table(found: FisherMatrix) -> Iterator[tuple[object, ...]]:
     for row, name in enumerate(found.names):
         for column in range(row, len(found.names)):
             values = (float(found.raw[row, column]), float(found.normalised[row, column]))
-            yield name, found.names[column], *values
+            yield name, found.names[column], *values, *found.provenance
 
 
 def save(found: FisherMatrix, path: Path) -> tuple[Path, Path, Path]:
     """Save the figure as PDF and PNG and its numbers as CSV, print and return them; `path` has no suffix."""
-    return save_with_numbers(make_figure(found), path, _TABLE, table(found))
+    return save_with_numbers(make_figure(found), path, TABLE, table(found))
 
 
 def _draw_tensors(axis: Axes, found: FisherMatrix) -> None:

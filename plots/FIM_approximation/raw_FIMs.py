@@ -11,14 +11,13 @@ from matplotlib.figure import Figure
 
 from plots.FIM_approximation.command import run_figure
 from plots.FIM_approximation.matrix import FisherMatrix, tensor_labels
-from plots.FIM_approximation.normalised import table
+from plots.FIM_approximation.normalised import TABLE, table
 from plots.output import save_with_numbers
 from plots.style import new_figure, style
 from plots.wrapping import wrapped
 
 __all__ = ["make_figure", "save"]
 
-_TABLE = ("entry", "other", "fisher_information", "normalised")
 _ACROSS = 3
 
 
@@ -43,7 +42,7 @@ def save(found: FisherMatrix, path: Path) -> tuple[Path, Path, Path]:
     """Save the figure as PDF and PNG and its numbers as CSV, print and return them; `path` has no suffix."""
     same = dict(zip(found.names, found.tensors, strict=True))
     rows = (row for row in table(found) if _alike(same, row))
-    return save_with_numbers(make_figure(found), path, _TABLE, rows)
+    return save_with_numbers(make_figure(found), path, TABLE, rows)
 
 
 def _draw(figure: Figure, axis: Axes, found: FisherMatrix, tensor: str, label: str) -> None:

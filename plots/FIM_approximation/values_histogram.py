@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from plots.FIM_approximation.command import run_figure
-from plots.FIM_approximation.matrix import FisherMatrix
+from plots.FIM_approximation.matrix import PROVENANCE, FisherMatrix
 from plots.output import save_with_numbers
 from plots.style import COLOURS, new_figure, panel_letters, style
 from plots.wrapping import wrapped
@@ -20,7 +20,7 @@ __all__ = ["make_figure", "save", "table"]
 
 Numbers = NDArray[np.float64]
 
-_TABLE = ("panel", "values", "bin_left", "bin_right", "entries")
+_TABLE = ("panel", "values", "bin_left", "bin_right", "entries", *PROVENANCE)
 _BINS = 50
 _LOOKS = {
     "diagonal": ("black", "-"),
@@ -63,7 +63,7 @@ def table(found: FisherMatrix) -> Iterator[tuple[object, ...]]:
         for name, values in groups.items():
             counts, _ = np.histogram(values, everything)
             for left, right, count in zip(everything[:-1], everything[1:], counts, strict=True):
-                yield panel, name, float(left), float(right), int(count)
+                yield panel, name, float(left), float(right), int(count), *found.provenance
 
 
 def save(found: FisherMatrix, path: Path) -> tuple[Path, Path, Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from anomaly_methods import cache_statistics
+from anomaly_methods import cache_statistics, fisher_matrix
 from anomaly_methods.statistics import Statistics
 from benchmarks import gradient_scores
 from invglow.data.preprocessing import dequantize
 from models.registry import load_model
+from plots.FIM_approximation import normalised
+from plots.FIM_approximation.command import draw
 from tests.commands.calls import Call, Hierarchy, files, newest_results
 from tests.commands.test_families import ONCE, images, options
 
@@ -93,6 +97,36 @@ def test_other_settings_make_other_statistics_that_say_so(
     # Neither stands for the other, whatever it is called.
     added.replace(path)
     assert "holds other statistics than asked for: settings is" in call(*command).refusal()
+
+
+@both
+def test_a_fisher_matrix_is_of_the_settings_asked_for_and_says_so(
+    run: Path,
+    case: tuple[tuple[str, ...], str, str, str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, name, bound, words = case
+    monkeypatch.setenv("INVGLOW_RUNS", str(run.parent))
+    few = (run.name, run.name, "--n_samples", "4", "--n_layers", "1", "--n_entries", "4")
+    with pytest.raises(FileNotFoundError, match="--evaluation-setting") as missing:
+        draw([*few, *asked], "", "", normalised.save)
+    matrix = Call(capsys, fisher_matrix.main)
+    for command in (few, shlex.split(str(missing.value).partition("fisher_matrix ")[2])):
+        assert matrix(*command).code == 0
+    (own,), (other,) = (
+        [one for one in kept(run, "fisher_matrix") if ("evaluation" in one.meta.settings) == changed]
+        for changed in (False, True)
+    )
+    assert (other.meta.bound, other.meta.evaluation) == (bound, words)
+    assert any((run / "statistics").glob(f"*-{name}-fisher_matrix.npz"))
+    assert all(not np.allclose(values, own.value(entry)) for entry, values in other.values.items())
+    draw([*few, *asked, "--output", str(tmp_path / "figure")], "", "", normalised.save)
+    with (tmp_path / "figure.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["model"], row["bound"], row["evaluation"]) for row in rows} == {(run.name, bound, words)}
+    assert {(row["temperature"], row["samples"]) for row in rows} == {("1.0", "4")}
 
 
 @both

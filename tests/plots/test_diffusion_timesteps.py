@@ -67,6 +67,11 @@ def test_missing_timesteps_are_listed_with_a_command(tmp_path: Path) -> None:
     assert "--evaluation-setting evaluation=timestep timestep=2" in str(error.value)
 
 
+def test_a_single_timestep_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name them with --timesteps"):
+        call(saved_run(tmp_path, (1,)), "--timestep", "1")
+
+
 def test_the_papers_timesteps_are_taken_as_far_as_the_model_has_them(tmp_path: Path) -> None:
     model = PaperModel(saved_run(tmp_path, ()), "cats", "run")
     assert timesteps_of(model, None) == [1, 2, 4, 8, 16, 32]

@@ -87,6 +87,16 @@ def test_a_matrix_of_one_sample_is_said_to_be_one(found: FisherMatrix) -> None:
     assert "one sample makes 100 % of the median diagonal entry" in wild.summary()
 
 
+def test_evaluation_and_temperature_are_said_and_kept_beside_the_figure() -> None:
+    changed = statistics(bound="elbo", evaluation="3 codes", settings={"temperature": 0.7})
+    found = fisher_matrix(changed)
+    assert "model: specific (log p: elbo, 3 codes), group size 1" in found.summary()
+    assert "400 samples of the model at temperature 0.7, 2 tensors" in found.summary()
+    for table in (normalised.table, values_histogram.table):
+        assert all(row[-5:] == (found.model, "elbo", "3 codes", 0.7, 400) for row in table(found))
+    assert fisher_matrix(statistics()).provenance == (found.model, "exact", "", 1.0, 400)
+
+
 def test_a_bound_is_named() -> None:
     assert "model: specific (log p: elbo), group size 1" in fisher_matrix(statistics(bound="elbo")).summary()
 
@@ -152,7 +162,7 @@ def test_histograms_count_every_entry(found: FisherMatrix) -> None:
     assert [len(axis.patches) for axis in figure.axes] == [3, 3]
     assert "entries per bin (%)" in figure.axes[0].get_ylabel()
     counted: dict[tuple[str, str], int] = {}
-    for panel, name, _, _, count in values_histogram.table(found):
+    for panel, name, _, _, count, *_ in values_histogram.table(found):
         key = (str(panel), str(name))
         counted[key] = counted.get(key, 0) + int(str(count))
     assert counted[("size", "diagonal")] == 4

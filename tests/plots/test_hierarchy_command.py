@@ -106,6 +106,15 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], message: str) -> None
     assert "\n" not in str(error.value)
 
 
+def test_settings_of_evaluation_name_their_own_statistics_and_figures(runs: Path) -> None:
+    request = asked("--run", "run", *SETS, "--timestep", "5")
+    (path,) = {request.finder.selection.path(runs / "run", "svhn", "likelihood")}
+    assert path.name == "svhn-test-evaluation_timestep-timestep_5-likelihood.npz"
+    assert request.output.name.endswith("-evaluation-timestep-timestep-5")
+    with pytest.raises(FileNotFoundError, match="--evaluation-setting evaluation=timestep timestep=5"):
+        request.likelihoods(request.runs)
+
+
 def test_histograms_of_a_run_show_the_ratio_to_its_general_model(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

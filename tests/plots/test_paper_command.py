@@ -133,6 +133,10 @@ def test_settings_of_evaluation_name_their_own_statistics(runs: Path) -> None:
         request.require()
     path = request.finder.selection.path(runs / "a", "x", "gradients")
     assert path.name == "x-test-importance_weighted_true-timestep_64-gradients.npz"
+    path = asked(*words, "--iwae", "4").finder.selection.path(runs / "a", "x", "gradients")
+    assert path.name == "x-test-importance_weighted_true-samples_4-gradients.npz"
+    with pytest.raises(ValueError, match=r"takes NAME=VALUE, got 'timestep'"):
+        asked(*words, "--evaluation-setting", "timestep")
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path) -> None:

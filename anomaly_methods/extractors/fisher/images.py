@@ -82,6 +82,7 @@ class SampledImages:
         model: in evaluation mode.
         count: how many.
         seed: names them.
+        temperature: that they are drawn at; other than 1, F is not that of the model's own density.
 
     Raises:
         ValueError: the count is not positive.
@@ -90,6 +91,7 @@ class SampledImages:
     model: GenerativeModel
     count: int
     seed: int = 0
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -118,7 +120,11 @@ class SampledImages:
     def _run(self, number: int) -> Tensor:
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
         try:
-            return self.model.sample(_SAMPLES_AT_A_TIME, generator=torch.Generator().manual_seed(seed))
+            return self.model.sample(
+                _SAMPLES_AT_A_TIME,
+                generator=torch.Generator().manual_seed(seed),
+                temperature=self.temperature,
+            )
         except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # torch does not declare it
             raise ValueError(
                 f"The model cannot draw samples, so its training has diverged ({error}): take the Fisher "

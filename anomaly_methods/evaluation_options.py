@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
 
-__all__ = ["add_evaluation", "written_evaluation"]
+__all__ = ["add_evaluation", "read_evaluation", "written_evaluation"]
 
 
 def add_evaluation(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +17,7 @@ def add_evaluation(parser: argparse.ArgumentParser) -> None:
     )
     add = group.add_argument
     add(
-        "--evaluation-setting",
+        *("--evaluation-setting", "--evaluation_setting"),
         nargs="+",
         action="extend",
         default=[],
@@ -43,3 +46,22 @@ def written_evaluation(arguments: argparse.Namespace) -> tuple[str, ...]:
     if arguments.timestep is not None:
         written += ["evaluation=timestep", f"timestep={arguments.timestep}"]
     return tuple(written)
+
+
+def read_evaluation(written: Sequence[str]) -> dict[str, Any]:
+    """Return {name: value} of settings, NAME=VALUE each, read without the model that they are of.
+
+    Raises:
+        ValueError: one is written otherwise.
+    """
+    return dict(_read(text) for text in written)
+
+
+def _read(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ValueError(f"--evaluation-setting takes NAME=VALUE, got {text!r}.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
