@@ -40,6 +40,12 @@ def test_means_and_deviations_are_those_of_the_shares() -> None:
     )
 
 
+def test_what_explains_a_fall_of_the_total_falls_itself() -> None:
+    fine, coarse, total = scale_shares([INSIDE, shares([4.0, 6.0], [12.0, 14.0], "noise")])[3:]
+    assert (fine.difference, coarse.difference, total.difference) == (-15.0, 7.0, -8.0)
+    assert [row.of_difference for row in (fine, coarse, total)] == [15 / 8, -7 / 8, 1.0]
+
+
 def test_differences_of_scales_sum_to_that_of_the_total() -> None:
     fine, coarse, total = scale_shares([INSIDE, OUTSIDE])[3:]
     assert (fine.dataset, fine.difference, coarse.difference) == ("dogs", 25.0, -1.75)

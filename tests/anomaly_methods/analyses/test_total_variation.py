@@ -123,3 +123,11 @@ def test_bounds_of_a_set_are_at_its_quantiles() -> None:
     assert (half.total_variation, whole.total_variation) == (variations[10], variations[-1])
     assert whole.log10_volume == log10_volume_bound((1, 8, 8), float(variations[-1]))
     assert whole.bits_per_dim == pytest.approx(8 + whole.log10_volume / 64 / math.log10(2))
+
+
+def test_a_share_between_two_images_is_that_of_the_one_with_more_variation() -> None:
+    images = np.random.default_rng(0).integers(0, 40, (4, 5, 6, 3), dtype=np.uint8)
+    (found,) = volume_bounds(images, "dogs", (0.5,), seed=3)  # so that half of the images are below it
+    assert found.total_variation == np.sort(total_variation(images, 3))[2]
+    assert found.log10_volume == log10_volume_bound((3, 5, 6), found.total_variation)
+    assert found.bits_per_dim == pytest.approx(8 + found.log10_volume / 90 / math.log10(2))

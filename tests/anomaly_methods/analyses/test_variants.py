@@ -93,6 +93,11 @@ def test_the_table_compares_with_the_originals() -> None:
     assert rows[0].bits_per_dim == pytest.approx(8 + 15 / (192 * math.log(2)))
 
 
+def test_bits_of_groups_are_of_all_their_dimensions() -> None:
+    (row,) = variant_likelihoods(make_statistics([-50.0], group_size=5), {})
+    assert row.bits_per_dim == pytest.approx(8 + 10 / (192 * math.log(2)))
+
+
 def test_the_table_names_bounds_and_gives_surrogates_no_bits() -> None:
     (elbo,) = variant_likelihoods(make_statistics([-10.0], bound="elbo"), {})
     assert elbo.bound == "elbo"

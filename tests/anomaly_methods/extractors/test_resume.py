@@ -91,7 +91,8 @@ def test_another_batch_size_may_go_on(tmp_path: Path) -> None:
 def test_groups_and_noise_go_on_alike(tmp_path: Path) -> None:
     path, changes = tmp_path / "s.npz", {"extractor": LikelihoodExtractor(2), "noise_draws": 3}
     assert len(interrupted(path, 7, **changes)) == 2  # three calls per batch
-    statistics, _ = resumed(path, **changes)
+    statistics, images = resumed(path, **changes)
+    assert images == 3 * (22 - 8)  # of 11 groups, 4 were there
     np.testing.assert_allclose(statistics.value("log_prob"), expected(tmp_path, **changes), rtol=1e-6)
 
 

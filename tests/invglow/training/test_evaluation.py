@@ -36,6 +36,13 @@ def test_bits_per_dim_of_every_set_are_means() -> None:
     assert found["bits_per_dim/test"] == pytest.approx(8 - mean / (16 * math.log(2)))
 
 
+def test_bits_per_dim_of_colour_images_count_all_channels() -> None:
+    colour, model = make_images(9, channels=3), Gaussian((3, 4, 4))
+    mean = log_probs(model, colour, 9, CPU).mean()
+    found = Evaluation({"test": colour})(model, CPU)["bits_per_dim/test"]
+    assert found == pytest.approx(8 - mean / (48 * math.log(2)))
+
+
 def test_models_are_in_evaluation_mode_and_as_before_afterwards() -> None:
     model, general = Watching(), Watching()
     general.frozen.eval()

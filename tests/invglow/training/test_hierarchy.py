@@ -98,6 +98,13 @@ def test_the_margin_loss_compares_each_general_image_with_its_partner_by_the_dim
     assert found["outlier"] > 0
 
 
+def test_the_margin_counts_the_dimensions_of_all_channels() -> None:
+    colour = make_images(10, channels=3)
+    term = OutlierTerm(batches(colour), "margin", 1.0)
+    zero = torch.zeros(2)
+    assert term.losses(zero, zero, zero).tolist() == [48.0, 48.0]
+
+
 def test_the_label_loss_takes_the_labels_of_the_images() -> None:
     model, general = GaussianMixture(3), general_model()
     found = losses_of(AgainstGeneral(general, labels=LabelTerm(batches(INSIDE), 4.0, T)), model, step=1)
