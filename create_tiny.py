@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from commands.exit_code import exit_code
 from folder_locations import tiny_folder
+from invglow.exit_code import exit_code
 
 __all__ = ["main"]
 

@@ -19,8 +19,8 @@ from commands import (
     statistics,
     train,
 )
-from commands.exit_code import exit_code
 from invglow.allocator import keep_freed_memory
+from invglow.exit_code import exit_code
 
 __all__ = ["main"]
 

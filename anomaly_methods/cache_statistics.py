@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from commands.caching import cache
 from commands.common import add_device, add_download
 from commands.computing import add_selection
-from commands.exit_code import exit_code
 from commands.paper_arguments import add_images_at_once, models_parser
+from invglow.exit_code import exit_code
 
 __all__ = ["main"]
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from anomaly_methods.matrix_options import add_matrix
 from commands.common import add_device
-from commands.exit_code import exit_code
 from commands.fisher_matrix import keep_fisher_matrix
 from commands.paper_arguments import add_images_at_once, models_parser
+from invglow.exit_code import exit_code
 
 __all__ = ["main"]
 

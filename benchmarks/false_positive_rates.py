@@ -16,8 +16,8 @@ from benchmarks.report import markdown_table
 from commands.choosing import general_model, known_methods, models_by_role, needed_sources
 from commands.common import HelpFormatter, add_device, add_download, add_run
 from commands.computing import add_computation, computation_of
-from commands.exit_code import exit_code
 from invglow.allocator import keep_freed_memory
+from invglow.exit_code import exit_code
 
 __all__ = ["main"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import markdown_table
-from commands.exit_code import exit_code
+from invglow.exit_code import exit_code
 
 __all__ = ["family_table", "main"]
 

@@ -20,9 +20,9 @@ from benchmarks.score_tables import costs_table, methods_table, remarks
 from commands.choosing import kinds_of
 from commands.common import HelpFormatter, add_device, add_download
 from commands.computing import Computation
-from commands.exit_code import exit_code
 from commands.fisher_information import FISHER_KINDS, FisherOptions, add_fisher
 from invglow.allocator import keep_freed_memory
+from invglow.exit_code import exit_code
 from invglow.files import replacing
 from invglow.training.device import resolve_device
 

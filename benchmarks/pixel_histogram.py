@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from commands.common import add_download, load_images
-from commands.exit_code import exit_code
 from invglow.data.image_set import ImageSet
+from invglow.exit_code import exit_code
 
 __all__ = ["histogram_bits_per_dim", "main"]
 

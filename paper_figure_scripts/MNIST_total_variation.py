@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # to run without a
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one row for each set and share; return 0, or 2 where the input was not right."""
-    from commands.exit_code import exit_code
+    from invglow.exit_code import exit_code
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one row for each set; return 0, or 2 where the input was not right."""
-    from commands.exit_code import exit_code
+    from invglow.exit_code import exit_code
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from invglow.exit_code import exit_code
+
 __all__ = ["run_command"]
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Call `main`; print what a ValueError or OSError says, without a traceback, and exit with code 2."""
-    try:
+    """Call `main`; if it does not end well, exit as every command does: one sentence, and code 2 or 130."""
+
+    def command() -> int:
         main()
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+        return 0
+
+    if code := exit_code(command):
+        sys.exit(code)

@@ -240,4 +240,4 @@ def test_package_and_submodules_run_and_refuse_in_one_sentence(
     with pytest.raises(SystemExit) as exit_:
         run_module(f"plots.FIM_approximation.{module}")
     assert exit_.value.code == 2
-    assert capsys.readouterr().err.startswith("Statistics for this figure are missing")
+    assert capsys.readouterr().err.startswith("error: Statistics for this figure are missing")

@@ -186,4 +186,4 @@ def test_package_and_submodule_run(
     with pytest.raises(SystemExit) as exit_:
         run_module(f"plots.model_samples.{module}")
     assert exit_.value.code == 2
-    assert capsys.readouterr().err.startswith("There is no array of images")
+    assert capsys.readouterr().err.startswith("error: There is no array of images")

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from commands.exit_code import exit_code
+from invglow.exit_code import exit_code
 
 
 def test_a_note_of_the_library_has_no_place_in_the_code() -> None:
