@@ -21,6 +21,7 @@ class Extractor(ABC):
         version: raised whenever the numbers change for the same model and images.
         unit: of the values.
         needs_gradients: whether it differentiates; otherwise it runs in inference mode.
+        standard_errors: names of those values that are the standard error of another.
 
     Args:
         group_size: consecutive images that make one group, and one row.
@@ -30,6 +31,7 @@ class Extractor(ABC):
     version: ClassVar[int]
     unit: ClassVar[str] = "nats"
     needs_gradients: ClassVar[bool] = False
+    standard_errors: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, group_size: int = 1) -> None:
         if group_size < 1:

@@ -30,6 +30,7 @@ class LikelihoodExtractor(Extractor):
 
     name: ClassVar[str] = "likelihood"
     version: ClassVar[int] = 1
+    standard_errors: ClassVar[frozenset[str]] = frozenset({STANDARD_ERROR})
 
     def __call__(self, model: GenerativeModel, x: Tensor) -> dict[str, Tensor]:
         if not isinstance(model, MultiScaleModel):

@@ -102,16 +102,21 @@ def _prepared(extraction: Extraction, device: torch.device | str | None) -> Iter
 
 
 def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str, NDArray[np.float64]]:
-    """Return {name: (B // group_size,)}, the mean over the draws of noise if there are any."""
+    """Return {name: (B // group_size,)}, the mean over the draws of noise if there are any.
+
+    A model that draws numbers of its own draws others for other noise, so the errors of the draws are
+    independent: that of their mean is the root of the sum of squares, divided by their number.
+    """
     if not extraction.noise_draws:
         return _of_batch(extraction, dequantize(images))
     shape = extraction.image_set.image_shape
-    means: dict[str, NDArray[np.float64]] = {}
-    for draw in range(extraction.noise_draws):
+    errors, draws = extraction.extractor.standard_errors, extraction.noise_draws
+    sums: dict[str, NDArray[np.float64]] = {}
+    for draw in range(draws):
         noise = uniform_noise(indices, shape, seed=extraction.seed, draw=draw).to(images.device)
-        values = _of_batch(extraction, dequantize(images, noise))
-        means = {n: means.get(n, 0.0) + v / extraction.noise_draws for n, v in values.items()}
-    return means
+        for name, value in _of_batch(extraction, dequantize(images, noise)).items():
+            sums[name] = sums.get(name, 0.0) + (value**2 if name in errors else value)
+    return {name: (np.sqrt(total) if name in errors else total) / draws for name, total in sums.items()}
 
 
 def _of_batch(extraction: Extraction, x: Tensor) -> dict[str, NDArray[np.float64]]:

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.extraction import Extraction
-from anomaly_methods.extractors.likelihood import LikelihoodExtractor
+from anomaly_methods.extractors.likelihood import STANDARD_ERROR, LikelihoodExtractor
 from anomaly_methods.extractors.run import extract, load_or_extract
 from anomaly_methods.statistics import Statistics
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import dequantize
-from models.base import GenerativeModel
+from models.base import Estimate, GenerativeModel
 from tests.anomaly_methods.extractors.toys import SHAPE, Gaussian, GaussianScales, make_images
 
 
@@ -82,6 +82,20 @@ def test_noise_is_averaged_over_draws_and_seeded(tmp_path: Path) -> None:
     )
     np.testing.assert_array_equal(one, same)
     assert np.all(one != other)
+
+
+def test_the_standard_error_over_draws_of_noise_is_that_of_their_mean(tmp_path: Path) -> None:
+    class Estimating(Gaussian):
+        """Its standard error is 1, 2, 3, ... from call to call."""
+
+        def estimate(self, x: Tensor) -> Estimate:
+            log_prob = self.log_prob(x)
+            return Estimate(log_prob, torch.full_like(log_prob, float(self.calls)))
+
+    one = extract(extraction(Estimating(), noise_draws=1), tmp_path / "1.npz").value(STANDARD_ERROR)
+    three = extract(extraction(Estimating(), noise_draws=3), tmp_path / "3.npz").value(STANDARD_ERROR)
+    np.testing.assert_allclose(one, np.ones(23))
+    np.testing.assert_allclose(three, np.full(23, np.sqrt(1 + 4 + 9) / 3))
 
 
 def test_noise_of_an_image_is_that_of_its_place(tmp_path: Path) -> None:
