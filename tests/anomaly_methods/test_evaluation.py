@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from anomaly_methods.evaluation import evaluate, score_sets
 from anomaly_methods.methods.registry import METHODS, get_method
 from anomaly_methods.methods.sources import SourceStatistics, likelihoods
-from anomaly_methods.metrics import auroc
+from anomaly_methods.metrics import auroc, separation
 from tests.anomaly_methods.examples import make_statistics
 from tests.anomaly_methods.gradient_examples import all_sources
 
@@ -53,6 +53,15 @@ def test_halves_are_those_of_the_seed() -> None:
     expected = auroc(scorer.score(test), scorer.score(next(iter(outside.values()))))
     (row,) = evaluate([TYPICALITY], inside, [outside], seed=3)
     assert row.separation.auroc == expected
+
+
+def test_the_interval_is_that_of_the_seed() -> None:
+    inside, outside = normals(0, "in", 50), normals(1, "out", 50)
+    rows = [evaluate([RAW], inside, [outside], seed=seed, resamples=40)[0] for seed in (3, 4)]
+    scores = [RAW.fit(part).score(part) for available in (inside, outside) for part in available.values()]
+    expected = separation(*scores, seed=3, resamples=40)
+    assert rows[0].separation == expected
+    assert rows[1].separation != expected
 
 
 def test_a_reference_leaves_the_whole_test_set() -> None:

@@ -118,7 +118,10 @@ def test_a_base_with_other_classes_is_refused(base: Path, tmp_path: Path) -> Non
 def test_the_terms_have_the_settings_of_their_plans(base: Path) -> None:
     general = load_model(base, CPU)
     inside, outside = TrainingBatches(LABELLED, 5, seed=0), TrainingBatches(GENERAL, 5, seed=1)
-    plans = {"outliers": OutlierPlan(GENERAL, "margin", 5.0, 30.0), "labels": LabelPlan(3, 2.0, 40.0)}
+    plans: dict[str, Any] = {
+        "outliers": OutlierPlan(GENERAL, "margin", 5.0, 30.0),
+        "labels": LabelPlan(3, 2.0, 40.0),
+    }
     objective = objective_of(general, inside, outside, **plans)
     assert objective.general is general
     assert objective.outliers == OutlierTerm(outside, "margin", 5.0, 30.0)

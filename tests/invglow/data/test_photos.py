@@ -129,6 +129,25 @@ def test_masks_are_thin_and_thick_hard_and_soft() -> None:
     assert set(np.unique(hard)) == {0, 255}
 
 
+@pytest.mark.parametrize("shapes", [(1, 1), (4, 6)])
+def test_collages_of_one_grey_hold_what_is_between_it_and_black(shapes: tuple[int, int]) -> None:
+    photographs = [Image.new("L", (64, 48), 100)]
+    settings = PhotoSettings(collages=1.0, brightened=0.0, shapes=shapes)
+    made = np.stack([photo_image(photographs, settings, np.random.default_rng(seed)) for seed in range(60)])
+    assert made.max() == 100
+    levels = np.bincount(made.ravel(), minlength=101)
+    assert levels[0] > 0
+    assert levels[0] + levels[100] > 0.8 * made.size  # in between are soft outlines alone
+    assert levels[1:100].sum() > 0
+
+
+def test_brightened_peaks_are_anything_up_to_white() -> None:
+    photographs = [Image.new("L", (64, 48), 250)]
+    settings = PhotoSettings(collages=0.0, brightened=1.0)
+    made = [photo_image(photographs, settings, np.random.default_rng(seed)) for seed in range(100)]
+    assert {int(image.max()) for image in made} == set(range(250, 256))
+
+
 def test_brightening_keeps_black_black_and_reaches_white() -> None:
     photographs = [read_picture(path, 1) for path in find_photographs()]
     plain, bright = (
