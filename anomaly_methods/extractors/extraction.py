@@ -32,8 +32,8 @@ class Extraction:
         model_name: for people, such as the run's folder.
         checkpoint_sha256: of the model's weights.
         noise_draws: 0 to take images at the centres of their bins; n to take every value as the mean over n
-            draws of uniform noise, and a standard error as that of this mean. Of log_prob it is the mean of the
-            logarithms, not the logarithm of the mean, and so a lower bound on the log-probability of the
+            draws of uniform noise, and a standard error as that of this mean. Of log_prob it is the mean of
+            the logarithms, not the logarithm of the mean, and so a lower bound on the log-probability of the
             8-bit image (Theis et al., 2016).
         seed: of the noise, which for each image depends on the seed and its place in the set alone.
         evaluation: settings of the model that are not those of its run, in JSON types; they become part of
