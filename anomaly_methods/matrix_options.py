@@ -102,15 +102,15 @@ def add_matrix(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="parameter tensors, by name or pattern ('*.conv_mid.weight'); left out: a random choice",
     )
-    add("--n_layers", type=int, default=standard.n_layers, metavar="N", help="how many are chosen at random")
-    add("--n_entries", type=int, default=standard.n_entries, metavar="K", help="entries of each, at random")
-    add("--n_samples", type=int, default=standard.n_samples, metavar="N", help="images that the model draws")
-    add("--seed", type=int, default=standard.seed, metavar="N", help="of the samples and the random choices")
-    add(
-        "--temperature",
-        type=float,
-        default=standard.temperature,
-        metavar="T",
-        help="that samples are drawn at, as by main.py sample",
-    )
+    numbers = {
+        "n_layers": "how many are chosen at random",
+        "n_entries": "entries of each, at random",
+        "n_samples": "images that the model draws",
+        "seed": "of the samples and the random choices",
+        "temperature": "that samples are drawn at, as by main.py sample",
+    }
+    for name, words in numbers.items():
+        default = getattr(standard, name)
+        said = f"{words} (default: %(default)s)"
+        add(f"--{name}", type=type(default), default=default, metavar="N", help=said)
     add_evaluation(parser)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import folder_locations
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.model_samples.grids import TABLE, channel_names, draw_grid, named_after, table
 from plots.output import require_output, save_with_numbers
 from plots.pictures import LEVELS, Pictures, load_pictures
@@ -90,11 +89,8 @@ def _binned(pictures: Pictures) -> NDArray[np.int64]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from files that `main.py describe` wrote, or from any array of images."""
-    parser = argparse.ArgumentParser(
-        prog="python -m plots.dataset_validation",
-        description=__doc__,
-        epilog="Such files are written by: python main.py describe --data NAME --output FOLDER",
-    )
+    example = "described/cifar10-test.npz    # by main.py describe --data cifar10 --output described"
+    parser = figure_parser("plots.dataset_validation", __doc__, example)
     add = parser.add_argument
     add("files", nargs="+", type=Path, metavar="FILE", help=".npz of main.py describe, or .npy of images")
     add("--n", type=int, default=36, metavar="N", help="images of each set, at most (default: 36)")

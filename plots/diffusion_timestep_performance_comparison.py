@@ -210,8 +210,8 @@ def _require_all(request: PaperRequest, timesteps: Sequence[int]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from the statistics of diffusion runs at several timesteps."""
-    example = "diffusion cifar10 --id_datasets cifar10 --datasets svhn --batch_size 5 --compute \\\n"
-    example += "    --anomaly_detection gradients_L2_norms_gaussian typicality --timesteps 1 16 256"
+    example = "diffusion cifar10 --id_datasets cifar10 --datasets svhn --batch_size 5 --compute "
+    example += "--anomaly_detection gradients_L2_norms_gaussian typicality --timesteps 1 16 256"
     module = "plots.diffusion_timestep_performance_comparison"
     parser = paper_parser(module, __doc__, example, methods="+")
     parser.add_argument(

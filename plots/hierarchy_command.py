@@ -2,7 +2,8 @@
 
 --run DIR --general DIR --in-distribution NAME --out-of-distribution NAME ... --limit N --output PATH
 
-A figure's module makes a parser, adds the groups of options that it takes, parses, and calls `request_of`.
+A figure's module makes a parser (plots/command.py), adds the groups of options that it takes, parses, and
+calls `request_of`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ __all__ = [
     "add_general",
     "add_sets",
     "figure_path",
-    "hierarchy_parser",
     "read_runs",
     "request_of",
 ]
@@ -79,21 +79,6 @@ class HierarchyRequest:
         runs = list(runs)
         self.finder.require(Need(run, self.sets) for run in runs)
         return [[self.finder.statistics(run, name) for name in self.sets] for run in runs]
-
-
-def hierarchy_parser(module: str, description: str | None, example: str) -> argparse.ArgumentParser:
-    """Return the parser of a figure, still without options.
-
-    Args:
-        module: such as "plots.scale_shares".
-        description: the module's docstring.
-        example: the words of a command that works.
-    """
-    return argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        epilog=f"Example: python -m {module} {example}",
-    )
 
 
 def add_general(parser: argparse.ArgumentParser) -> None:

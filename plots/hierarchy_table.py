@@ -13,13 +13,12 @@ from anomaly_methods.run_names import run_names
 from anomaly_methods.table import Row
 from invglow.run_config import read_config
 from invglow.sections import OBJECT, TEXT, read_section
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.finding import Need
 from plots.hierarchy_command import (
     HierarchyRequest,
     add_figure,
     add_sets,
-    hierarchy_parser,
     request_of,
 )
 from plots.style import short_name
@@ -216,7 +215,7 @@ def _roles(request: HierarchyRequest, run: Path) -> dict[str, Path]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write the table of several runs."""
-    parser = hierarchy_parser(
+    parser = figure_parser(
         "plots.hierarchy_table",
         __doc__,
         "--run runs/plain runs/margin --general runs/plain/general --in-distribution cifar10 "
@@ -242,7 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_figure(parser)
     options = parser.parse_args(arguments)
     request = request_of(options, "hierarchy-table")
-    table = make_table(_rows_of(request, options.method), options.method)
+    methods = list(dict.fromkeys(options.method))
+    table = make_table(_rows_of(request, methods), methods)
     for file in save_written_table(table, request.output):
         print(file)
 

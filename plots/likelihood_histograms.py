@@ -16,9 +16,9 @@ from anomaly_methods.metrics import auroc, count_nonfinite
 from anomaly_methods.run_names import run_names
 from anomaly_methods.statistics import Statistics
 from plots.bounds import difference_axis, likelihood_axis, scored
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.finding import require_alike
-from plots.hierarchy_command import add_figure, add_sets, figure_path, hierarchy_parser, request_of
+from plots.hierarchy_command import add_figure, add_sets, figure_path, request_of
 from plots.histogram import LINES, Counts, common_edges, counted
 from plots.legends import panel_legend
 from plots.output import save_figure, save_table
@@ -245,7 +245,7 @@ def _title(panel: Panel) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from a run's statistics, or from statistics files of which the in-distribution set comes first."""
-    parser = hierarchy_parser(
+    parser = figure_parser(
         "plots.likelihood_histograms",
         __doc__,
         "--run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn --limit 2000",

@@ -10,7 +10,6 @@ with the request stands in plots/paper_request.py.
 from __future__ import annotations
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,10 +20,12 @@ from anomaly_methods.kinds import statistics_for
 from anomaly_methods.run_names import run_names
 from anomaly_methods.stored import Selection, checksum, run_folder, slug
 from invglow.sections import require_family
+from plots.command import figure_parser
 from plots.finding import Finder
 from plots.general_run import general_run_of
 from plots.output import require_output
 from plots.paper_request import PaperModel, PaperRequest
+from plots.style import short_name
 
 __all__ = ["paper_parser", "request_of"]
 
@@ -43,12 +44,7 @@ def paper_parser(
         example: the words after FAMILY of a command that works.
         methods: how many names --anomaly_detection takes (as argparse's nargs); None for no such option.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        epilog=_example(module, example),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = figure_parser(module, description, example)
     add = parser.add_argument
     add("family", metavar="FAMILY", help="what the models are, for example glow; a run of another is refused")
     add("models", nargs="+", metavar="MODEL", help="runs, by name or folder")
@@ -70,12 +66,6 @@ def paper_parser(
         "--output", type=Path, metavar="PATH", help="figure to write, without a suffix (default: in figures/)"
     )
     return parser
-
-
-def _example(module: str, example: str) -> str:
-    """Return a command that can be copied, on lines that a terminal shows."""
-    lines = textwrap.wrap(f"python -m {module} {example}", 90, break_long_words=False, break_on_hyphens=False)
-    return "Example:\n  " + " \\\n      ".join(lines)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -101,10 +91,11 @@ def request_of(arguments: argparse.Namespace, figure: str) -> PaperRequest:
             unknown or a number out of range.
         OSError: a run is not there, or nothing can be written at the output.
     """
-    methods = tuple(getattr(arguments, "anomaly_detection", ()))
+    methods = tuple(dict.fromkeys(getattr(arguments, "anomaly_detection", ())))
     statistics_for(methods)
     finder = Finder(_selection(arguments), arguments.compute)
     models = _models(arguments, methods)
+    _require_told_apart(models, arguments.datasets)
     output = arguments.output or folder_locations.figures_folder() / _name(arguments, figure, methods)
     require_output(output)
     return PaperRequest(
@@ -156,6 +147,22 @@ def _models(arguments: argparse.Namespace, methods: Sequence[str]) -> tuple[Pape
         general = run_folder(generals[place], runs) if generals else general_run_of(run) if compares else None
         found.append(PaperModel(run, spec, name, general))
     return tuple(found)
+
+
+def _require_told_apart(models: Sequence[PaperModel], datasets: Sequence[str]) -> None:
+    """Refuse what a figure would show twice under one name."""
+    pairs = [(model.name, model.id_dataset) for model in models]
+    if len(set(pairs)) < len(pairs):
+        raise ValueError(
+            f"Each model can be shown once with a set, got {', '.join(map(' of '.join, pairs))}."
+        )
+    by_name: dict[str, str] = {}
+    for spec in (*(model.id_dataset for model in models), *datasets):
+        if (other := by_name.setdefault(short_name(spec), spec)) != spec:
+            raise ValueError(
+                f"Figures call a set by the last part of its name, and {other} and {spec} would both be "
+                f"{short_name(spec)}: rename one of them."
+            )
 
 
 def _compares(methods: Sequence[str]) -> bool:

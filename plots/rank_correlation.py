@@ -17,12 +17,11 @@ from anomaly_methods.analyses.ranks import ALL_SETS, RankCorrelation, rank_corre
 from anomaly_methods.methods.sources import joined
 from anomaly_methods.run_names import run_names
 from anomaly_methods.statistics import Statistics
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.hierarchy_command import (
     add_figure,
     add_general,
     add_sets,
-    hierarchy_parser,
     request_of,
 )
 from plots.legends import legend_below
@@ -190,7 +189,7 @@ def _points(found: Ranking) -> Iterator[tuple[object, ...]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from the statistics of several runs."""
-    parser = hierarchy_parser(
+    parser = figure_parser(
         "plots.rank_correlation",
         __doc__,
         "--run runs/cifar10 --others runs/svhn --in-distribution cifar10 --out-of-distribution svhn",

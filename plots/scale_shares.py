@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from anomaly_methods.analyses.scales import TOTAL, ScaleShare, scale_shares
 from anomaly_methods.statistics import Statistics
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.finding import require_alike
-from plots.hierarchy_command import add_figure, add_sets, hierarchy_parser, request_of
+from plots.hierarchy_command import add_figure, add_sets, request_of
 from plots.legends import legend_below, panel_legend
 from plots.likelihood_histograms import TABLE, Panel, draw_panel, named_panel, table
 from plots.output import save_figure, save_table
@@ -176,7 +176,7 @@ def save(shares: Shares, path: Path) -> tuple[Path, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw from the statistics of a run."""
-    parser = hierarchy_parser(
+    parser = figure_parser(
         "plots.scale_shares",
         __doc__,
         "--run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn --limit 2000",

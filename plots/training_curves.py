@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anomaly_methods.run_names import run_names
-from plots.command import run_command
-from plots.hierarchy_command import add_figure, figure_path, hierarchy_parser, read_runs
+from plots.command import figure_parser, run_command
+from plots.hierarchy_command import add_figure, figure_path, read_runs
 from plots.legends import legend_below
 from plots.output import save_figure, save_table
 from plots.style import colours_of, new_figure, short_name, style
@@ -176,7 +176,7 @@ def _finish(axis: Axes, run: TrainingMetrics) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Draw what runs recorded while they were trained."""
-    parser = hierarchy_parser("plots.training_curves", __doc__, "--run runs/cifar10 runs/cifar10/general")
+    parser = figure_parser("plots.training_curves", __doc__, "--run runs/cifar10 runs/cifar10/general")
     parser.add_argument("--run", required=True, nargs="+", metavar="DIR", help="runs, finished or not")
     add_figure(parser)
     options = parser.parse_args(arguments)

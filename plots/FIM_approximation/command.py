@@ -14,7 +14,7 @@ from anomaly_methods.matrix_options import MatrixOptions, add_matrix
 from anomaly_methods.statistics import Statistics
 from anomaly_methods.stored import run_folder, slug
 from invglow.sections import require_family
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 from plots.FIM_approximation.matrix import FisherMatrix, fisher_matrix
 from plots.finding import is_outdated
 from plots.output import require_output
@@ -59,11 +59,7 @@ def draw(arguments: Sequence[str] | None, name: str, description: str, save: Sav
 
 def _parser(name: str, description: str) -> argparse.ArgumentParser:
     module = f"plots.FIM_approximation{'.' if name else ''}{name}"
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        epilog=f"Example: python -m {module} glow cifar10 --n_layers 6 --compute",
-    )
+    parser = figure_parser(module, description, "glow cifar10 --n_layers 6 --compute")
     add = parser.add_argument
     add("family", metavar="FAMILY", help="what the model is, for example glow")
     add("model", metavar="MODEL", help="a run of this library, by name or folder")

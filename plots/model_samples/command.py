@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import folder_locations
+from plots.command import figure_parser
 from plots.model_samples.grids import named_after, save
 from plots.output import require_output
 from plots.pictures import load_pictures
@@ -22,11 +22,8 @@ def draw(arguments: Sequence[str] | None, module: str, description: str, *, seve
         ValueError: a file holds no images, or a number is out of range.
         OSError: nothing can be written at the output.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        epilog="Such files are written by: python main.py sample --run RUN --array FILE.npz",
-    )
+    example = "samples.npz    # by main.py sample --run RUN --array samples.npz"
+    parser = figure_parser(module, description, example)
     add = parser.add_argument
     add("files", nargs="+" if several else 1, type=Path, metavar="FILE", help=".npz or .npy of images")
     add("--n", type=int, default=64, metavar="N", help="images of each, from the first (default: 64)")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 
 import pytest
 
-from plots.command import run_command
+from plots.command import figure_parser, run_command
 
 
 def interrupted() -> None:
@@ -42,3 +43,13 @@ def test_a_figure_that_is_not_drawn_says_why_in_one_line(
 
 def test_a_figure_that_is_drawn_goes_on() -> None:
     run_command(lambda: None)
+
+
+def test_an_example_can_be_copied_into_a_shell() -> None:
+    words = (
+        "--run runs/cifar10 --in-distribution cifar10 --out-of-distribution svhn celeba --limit 2000 --seed 1"
+    )
+    parser = figure_parser("plots.scale_shares", "About.", words)
+    _, _, example = parser.format_help().partition("Example:\n")
+    assert example.count("\\\n") == 1
+    assert shlex.split(example.replace("\\\n", " ")) == ["python", "-m", "plots.scale_shares", *words.split()]

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from invglow.run_config import write_config
+from plots.command import figure_parser
 from plots.general_run import general_run_of
 from plots.hierarchy_command import (
     HierarchyRequest,
     add_figure,
     add_general,
     add_sets,
-    hierarchy_parser,
     request_of,
 )
 from plots.likelihood_histograms import main as histograms
@@ -44,7 +44,7 @@ def trained(run: Path, step: int = 10, origin: dict[str, Any] | None = None) -> 
 
 
 def asked(*words: str) -> HierarchyRequest:
-    parser = hierarchy_parser("plots.x", "About.", "x")
+    parser = figure_parser("plots.x", "About.", "x")
     parser.add_argument("--run")
     add_general(parser)
     add_sets(parser)

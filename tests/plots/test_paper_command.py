@@ -126,6 +126,31 @@ def test_unknown_runs_and_methods_are_refused() -> None:
         asked("glow", "a", *rest, "--anomaly_detection", "gradients_L2_norms_gausian")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("a", "a", "--id_datasets", "x", "x", "--datasets", "y"),
+            "shown once with a set, got a of x, a of x",
+        ),
+        (
+            ("a", "--id_datasets", "array:/one/test.npy", "--datasets", "array:/two/test.npy"),
+            "array:/one/test.npy and array:/two/test.npy would both be test: rename one",
+        ),
+        (("a", "--id_datasets", "x", "--datasets", "y", "folder:z/y/"), "y and folder:z/y/ would both be y"),
+    ],
+)
+def test_what_would_have_one_name_is_refused(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        asked("glow", *words, *GRADIENTS)
+
+
+def test_a_method_that_is_named_twice_is_shown_once() -> None:
+    methods = ("--anomaly_detection", "typicality", "gradients_L2_norms_gaussian", "typicality")
+    request = asked("glow", "a", "--id_datasets", "x", "--datasets", "y", *methods)
+    assert request.methods == ("typicality", "gradients_L2_norms_gaussian")
+
+
 def test_settings_of_evaluation_name_their_own_statistics(runs: Path) -> None:
     words = ("glow", "a", "--id_datasets", "x", "--datasets", "y", *GRADIENTS)
     request = asked(*words, "--evaluation_setting", "timestep=64", "importance_weighted=true")
