@@ -21,6 +21,7 @@ from invglow.run_config import read_config
 from plots.finding import Finder, Need
 from plots.general_run import general_run_of
 from plots.output import require_output
+from plots.style import require_short_names
 
 __all__ = [
     "NO_GENERAL",
@@ -193,6 +194,7 @@ def _sets(arguments: argparse.Namespace) -> tuple[str, ...]:
         raise ValueError("Name the sets to compare with --in-distribution NAME --out-of-distribution NAME.")
     if len({inside, *outside}) < 1 + len(outside):
         raise ValueError(f"Each set can be shown once, got {', '.join((inside, *outside))}.")
+    require_short_names((inside, *outside))
     return (inside, *outside)
 
 

@@ -25,7 +25,7 @@ from plots.finding import Finder
 from plots.general_run import general_run_of
 from plots.output import require_output
 from plots.paper_request import PaperModel, PaperRequest
-from plots.style import short_name
+from plots.style import require_short_names
 
 __all__ = ["paper_parser", "request_of"]
 
@@ -156,13 +156,7 @@ def _require_told_apart(models: Sequence[PaperModel], datasets: Sequence[str]) -
         raise ValueError(
             f"Each model can be shown once with a set, got {', '.join(map(' of '.join, pairs))}."
         )
-    by_name: dict[str, str] = {}
-    for spec in (*(model.id_dataset for model in models), *datasets):
-        if (other := by_name.setdefault(short_name(spec), spec)) != spec:
-            raise ValueError(
-                f"Figures call a set by the last part of its name, and {other} and {spec} would both be "
-                f"{short_name(spec)}: rename one of them."
-            )
+    require_short_names([*(model.id_dataset for model in models), *datasets])
 
 
 def _compares(methods: Sequence[str]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ __all__ = [
     "colours_of",
     "new_figure",
     "panel_letters",
+    "require_short_names",
     "short_name",
     "style",
 ]
@@ -148,3 +149,18 @@ def short_name(name: str) -> str:
     _, _, last = re.sub(r"/(?= |$)", "", name).rpartition("/")
     stem = last.removeprefix("array:").removeprefix("folder:")
     return re.sub(r"\.np[yz](?= |$)", "", stem) or name
+
+
+def require_short_names(sets: Iterable[str]) -> None:
+    """Refuse to show two sets whose short names are the same.
+
+    Raises:
+        ValueError: naming both.
+    """
+    by_name: dict[str, str] = {}
+    for name in sets:
+        if (other := by_name.setdefault(short_name(name), name)) != name:
+            raise ValueError(
+                f"Figures call a set by the last part of its name, and {other} and {name} would both be "
+                f"{short_name(name)}: rename one of them."
+            )

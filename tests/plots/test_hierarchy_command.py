@@ -97,6 +97,7 @@ def test_options_choose_statistics_and_name_the_figure(runs: Path) -> None:
         (("--run", "run", *SETS, "--limit", "0"), "--limit must be at least 1, got 0"),
         (("--run", "run", *SETS, "--group-size", "0"), "--group-size must be at least 1"),
         (("--run", "run", *SETS, "cifar10"), "shown once"),
+        (("--run", "run", *SETS, "array:/x/svhn.npy"), "svhn and array:/x/svhn.npy would both be svhn"),
         (("--run", "run", *SETS, "--output", "/dev/null/figure"), "cannot be written into"),
     ],
 )
