@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.matrix_options import FISHER_MATRIX, MatrixOptions
 from commands.common import existing_run, library_versions, require_family
@@ -68,7 +68,7 @@ def _meta(run: RunModel, options: MatrixOptions, described: dict[str, dict[str, 
 
     settings = {"samples": options.n_samples, "entries": {n: d["entries"] for n, d in described.items()}}
     # Files of earlier versions say neither, and are those of the run's own settings at temperature 1.
-    changed = {"temperature": options.temperature} if options.temperature != 1 else {}
+    changed: dict[str, Any] = {"temperature": options.temperature} if options.temperature != 1 else {}
     changed |= {"evaluation": dict(run.evaluation)} if run.evaluation else {}
     return StatisticsMeta(
         kind=FISHER_MATRIX,
