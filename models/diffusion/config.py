@@ -21,7 +21,8 @@ class DiffusionConfig:
 
     Args:
         image_shape: (channels, height, width); the sides must be divisible by 2 ** (levels - 1).
-        channels: of the U-Net at each resolution, finest first; each divisible by 8.
+        channels: of the U-Net at each resolution, finest first; each divisible by 8. Where all are 8, each
+            channel is normalised alone, which takes away all that it is told of the timestep: 16 or more.
         layers_per_block: residual blocks at each resolution.
         attention: self-attention at the coarsest resolution.
         timesteps: T, of the noise process.
