@@ -17,10 +17,22 @@ from benchmarks.hooked_glow import HookedGlow
 from invglow.flows import GlowConfig
 from models.glow import Glow
 
-__all__ = ["LOOP", "NAMES", "OPACUS", "OURS", "PLAIN", "VMAP", "build_model", "is_installed", "task"]
+__all__ = [
+    "FIRST_BATCHES",
+    "LOOP",
+    "NAMES",
+    "OPACUS",
+    "OURS",
+    "PLAIN",
+    "VMAP",
+    "build_model",
+    "is_installed",
+    "task",
+]
 
 OURS, PLAIN, LOOP, VMAP, OPACUS = "ours", "plain pass", "image by image", "torch.func", "opacus"
 NAMES = (OURS, PLAIN, LOOP, VMAP, OPACUS)
+FIRST_BATCHES = 4  # of ours: two as usual, one recorded and one compared with what was recorded
 
 
 def is_installed(name: str) -> bool:

@@ -48,11 +48,15 @@ class GenerativeModel(LikelihoodModel):
         bound: whether `log_prob` is exact, a lower bound ("elbo") or something else ("surrogate").
         evaluation: how it is evaluated where `bound` does not say all, such as "timestep 64 of 1000"; for
             people.
+        is_static: whether `log_prob` calls the same functions of torch for every batch of one shape, and
+            depends on nothing but the images, parameters and buffers. What it does may then be recorded
+            once and repeated for other batches, which is faster.
     """
 
     image_shape: tuple[int, int, int]
     bound: Bound
     evaluation: str = ""
+    is_static: bool = False
 
     def estimate(self, x: Tensor) -> Estimate:
         """Return `log_prob` and, where that is a mean over random draws, its standard error."""

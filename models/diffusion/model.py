@@ -39,6 +39,8 @@ class Diffusion(GenerativeModel):
         Dauncey et al. (2024), whose scores take the loss of a single timestep.
     """
 
+    is_static = True
+
     def __init__(self, config: DiffusionConfig, network: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config

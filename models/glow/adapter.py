@@ -23,6 +23,7 @@ class Glow(InvertibleModel):
     """
 
     bound = "exact"
+    is_static = True
 
     def __init__(self, flow: MultiScaleFlow) -> None:
         super().__init__()

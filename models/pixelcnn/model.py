@@ -37,6 +37,7 @@ class PixelCNN(GenerativeModel):
     """
 
     bound: Bound = "exact"
+    is_static = True
 
     def __init__(self, config: PixelCNNConfig) -> None:
         super().__init__()

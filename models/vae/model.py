@@ -38,6 +38,7 @@ class VAE(GenerativeModel):
     """
 
     bound: Bound = "elbo"
+    is_static = True
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
+from anomaly_methods.extractors.gradient_norms.memory import Memory
 from models.base import GenerativeModel
 from models.checks import check_model
 from models.registry import FAMILIES, family, prepare
@@ -45,8 +48,8 @@ CASES = {
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-def images(dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0)).to(dtype) - 0.5
+def images(dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
+    return torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(seed)).to(dtype) - 0.5
 
 
 def model_of(name: str) -> GenerativeModel:
@@ -61,6 +64,10 @@ def model_of(name: str) -> GenerativeModel:
         for parameter in model.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     return model.eval()
+
+
+def not_to_be_asked(model: GenerativeModel) -> AbstractContextManager[object]:
+    return patch.object(type(model), "log_prob", side_effect=AssertionError("the model was asked"))
 
 
 def test_every_family_is_here() -> None:
@@ -94,6 +101,18 @@ def test_gradient_norms_are_those_of_the_slow_reference(name: str) -> None:
         found = squared_gradient_norms(model, x, group_size)
         expected = reference_squared_norms(model, x, group_size)
         assert set(found) == {key for key, _ in model.named_parameters()}
+        for key, value in expected.items():
+            torch.testing.assert_close(found[key], value, rtol=1e-8, atol=1e-12, msg=f"{key}: {{}}".format)
+
+
+@every_case
+def test_gradient_norms_of_later_batches_are_repeated_without_the_model(name: str) -> None:
+    model, memory = model_of(name).double(), Memory()
+    for number in range(5):
+        x = images(torch.float64, seed=number)
+        expected = reference_squared_norms(model, x, 2)
+        with nullcontext() if number < 4 else not_to_be_asked(model):
+            found = squared_gradient_norms(model, x, 2, memory=memory)
         for key, value in expected.items():
             torch.testing.assert_close(found[key], value, rtol=1e-8, atol=1e-12, msg=f"{key}: {{}}".format)
 

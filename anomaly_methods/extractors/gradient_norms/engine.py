@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -47,7 +48,8 @@ def squared_gradient_norms(
         x: images (B, C, H, W) in [-1/2, 1/2), B a multiple of the group size.
         group_size: consecutive images whose log-likelihoods are summed before differentiating.
         apart: names of parameters that are left to the fallback although rules cover them.
-        memory: passed along with every batch under a model, it saves what depends on the parameters alone.
+        memory: passed along with every batch under a model, it saves what depends on the parameters alone,
+            and under a static model all of Python's part.
 
     Returns:
         {parameter name: (B // group_size,)}, float64, of all parameters that require a gradient. Values that
@@ -61,7 +63,8 @@ def squared_gradient_norms(
         Approximations to the Fisher Information Metric of Deep Generative Models for Out-Of-Distribution
         Detection (Dauncey et al., 2024).
     """
-    return _measured(_Job(model, x, group_size, squared_norm, apart, memory or Memory()))
+    job = _Job(model, x, group_size, squared_norm, apart, memory or Memory())
+    return _measured(job) if apart or not model.is_static else _repeated(job)
 
 
 def visit_gradients(
@@ -129,11 +132,23 @@ class _Job:
         return group_count(len(self.x), self.group_size)
 
 
+def _repeated(job: _Job) -> dict[str, Tensor]:
+    """Measure as was done for earlier batches, if there were some, with no call of Python's for each step."""
+    job.memory.begin(job.parameters.values(), job.x.device)
+    return job.memory.replays.run(
+        job.x,
+        (job.group_size, job.model.training),
+        lambda images: _measured(replace(job, x=images)),
+        lambda: job.memory.watch(chain(job.model.parameters(), job.model.buffers())),
+    )
+
+
 def _measured(job: _Job) -> dict[str, Tensor]:
     found, uncovered = _covered(job)
     if uncovered:
         _say(job.model, uncovered)
     if others := [name for name in job.parameters if name not in found]:
+        job.memory.replays.refuse()  # torch.func and loops over groups are not recorded
         found |= fallback_measured(job.model, job.x, job.group_size, others, job.measure)
     return {name: found[name] for name in job.parameters}
 

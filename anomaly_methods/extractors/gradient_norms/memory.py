@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import EllipsisType, NoneType
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms.kinds import tensors_in
+from anomaly_methods.extractors.gradient_norms.replays import Replays
 from anomaly_methods.extractors.gradient_norms.routes import Routes
 from anomaly_methods.extractors.gradient_norms.scratch import Scratch
 from anomaly_methods.extractors.gradient_norms.trace import Use
@@ -85,6 +87,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.scratch = Scratch()
+        self.replays = Replays(self.scratch)
         self.expected: KeptCall | None = None
         self.roots: dict[int, Tensor] = {}  # results of the calls that are kept, by their ids
         self.sources: dict[tuple[int, int], Tensor] = {}  # of those that only repeat another, as in `Trace`
@@ -93,16 +96,23 @@ class Memory:
         self._seen: list[KeptCall] | None = None  # of this one, from where it differs
         self._place = 0
         self._given: list[tuple[Tensor, Tensor]] = []  # what the calls begin with, and copies of its values
+        self._watched: list[tuple[Tensor, Tensor]] = []  # the same of what else must not change
         self._routes: Routes | None = None
 
     def begin(self, parameters: Iterable[Tensor], device: torch.device) -> None:
         """Start a pass over a batch."""
         numbers = [(id(tensor), tensor._version, tensor.data_ptr()) for tensor in parameters]
         state = _autocast(device.type), numbers
-        if state != self._state or not all(_is_as_it_was(*pair) for pair in self._given):
+        pairs = chain(self._given, self._watched)
+        if state != self._state or not all(_is_as_it_was(*pair) for pair in pairs):
             self.forget()
         self._state, self._seen = state, None
         self._expect(0)
+
+    def watch(self, tensors: Iterable[Tensor]) -> None:
+        """Compare more tensors with copies before every batch, until something is found changed."""
+        known = {id(tensor) for tensor, _ in chain(self._given, self._watched)}
+        self._watched += [(tensor, tensor.detach().clone()) for tensor in tensors if id(tensor) not in known]
 
     def advance(self, call: KeptCall) -> None:
         """Expect the next call, since this one, which was expected, has come."""
@@ -142,7 +152,8 @@ class Memory:
 
     def forget(self) -> None:
         """Keep nothing, not even of the calls of this pass so far."""
-        self._calls, self._seen, self._given = [], [], []
+        self._calls, self._seen, self._given, self._watched = [], [], [], []
+        self.replays.forget()
         self._routes, self.roots, self.sources = None, {}, {}
         self._expect(0)
 

@@ -19,10 +19,10 @@ def squared_norms(gradients: Tensor) -> Tensor:
     """Return the squared norm of every row of (groups, ...): (groups,), float64."""
     rows = gradients.reshape(len(gradients), -1)
     norms: Tensor
-    if rows.shape[1] >= _MANY:
+    if rows.shape[1] >= _MANY and rows.dtype is not torch.float64:
         norms = torch.linalg.vector_norm(rows, dim=1)
         lowest, highest = torch.aminmax(norms)
-        if _SAFE[0] < float(lowest) and float(highest) < _SAFE[1]:
+        if (lowest > _SAFE[0]) & (highest < _SAFE[1]):
             return norms.double().square()
     norms = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
     return norms.square()

@@ -20,6 +20,11 @@ class Scratch:
     def __init__(self) -> None:
         self._blocks: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
+    @property
+    def addresses(self) -> set[int]:
+        """Where the blocks are."""
+        return {block.data_ptr() for block in self._blocks.values()}
+
     def empty(self, name: str, like: Tensor, *shape: int) -> Tensor:
         """Return a tensor of a shape, with the type and device of another, whose values are left over."""
         key, numbers = (name, like.dtype, like.device), math.prod(shape)
