@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anomaly_methods.run_names import run_names
 from commands.choosing import (
     general_model,
     kinds_of,
@@ -127,9 +129,16 @@ def evaluate_run(
         computation.require_images(model, sets)
     inside, *outside = (_available(computation, models, members, spec, needed) for spec in sets)
     _tell_dropped(sets, [inside, *outside])
-    return evaluate(
-        chosen or _usable(inside, general), inside, outside, nonfinite=nonfinite, seed=computation.seed
-    )
+    methods = chosen or _usable(inside, general)
+    rows = evaluate(methods, inside, outside, nonfinite=nonfinite, seed=computation.seed)
+    return [_told_apart(row, models) for row in rows]
+
+
+def _told_apart(row: Row, models: Mapping[str, RunModel]) -> Row:
+    """Name the models of a row so that they are told apart: their folders may have the same name."""
+    names = dict(zip(models, run_names([run.folder for run in models.values()]), strict=True))
+    model = names["specific"] if row.model == models["specific"].name else row.model
+    return replace(row, model=model, general_model=row.general_model and names["general"])
 
 
 def _available(

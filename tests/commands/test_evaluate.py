@@ -117,6 +117,15 @@ def test_another_general_model_can_be_named(copied: Hierarchy, call: Call) -> No
     assert "are of the same model" in sentence
 
 
+def test_models_whose_folders_have_one_name_are_told_apart(copied: Hierarchy, call: Call) -> None:
+    other = shutil.copytree(copied.general, copied.folder / "other" / copied.specific.name)
+    words = ("--general", other, "--method", "likelihood_ratio", "raw_likelihood")
+    assert call(*command(copied, *words)).code == 0
+    ratio, raw = rows(newest_results(copied.specific))
+    assert (ratio["model"], ratio["general_model"]) == ("runs/specific", "other/specific")
+    assert (raw["model"], raw["general_model"]) == ("runs/specific", "")
+
+
 def test_without_a_general_model_the_methods_that_need_none_are_left(copied: Hierarchy, call: Call) -> None:
     sets = ("--in-distribution", copied.wide, "--out-of-distribution", copied.outside)
     outcome = call("evaluate", "--run", copied.general, *sets)
