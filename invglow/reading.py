@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 __all__ = ["load_tensors", "named_few", "nonfinite_tensors", "read_state", "read_tensors", "require_finite"]
 
+LONGEST_NAME = 200
+
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file onto the CPU.
@@ -93,9 +95,9 @@ def nonfinite_tensors(tensors: Mapping[str, Tensor]) -> list[str]:
     return [name for name, tensor in tensors.items() if not bool(tensor.isfinite().all())]
 
 
-def named_few(names: Collection[str]) -> str:
-    """Return the first three names, and how many more there are."""
-    few = list(names)[:3]
+def named_few(names: Collection[str], prefix: str = "") -> str:
+    """Return the first three names, cut where they are too long, and how many more there are."""
+    few = [f"{prefix}{name[:LONGEST_NAME]}" for name in list(names)[:3]]
     rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(few) + rest
 

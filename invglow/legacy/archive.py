@@ -23,6 +23,8 @@ __all__ = ["Archive", "open_archive"]
 # What the older format begins with, pickled, and the version that follows.
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
+# How often a file may be read over, all tensors together, beyond what is small anyway.
+MOST_READINGS, SMALL = 4, 1 << 20
 BIG_ENDIAN = "its numbers are in big-endian order, which is not read here"
 
 
@@ -33,6 +35,7 @@ class Archive(ABC):
         path: of the file.
         kind: in words, which of torch's formats it is in.
         root: the object, with `StoredTensor` in place of tensors and `Record` in place of objects.
+        visited: parts of the object that were looked at so far.
         nonfinite: names of the tensors read so far that hold NaN or infinite values.
     """
 
@@ -42,6 +45,8 @@ class Archive(ABC):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.visited = 0
+        self._passed_over = 0
         self.nonfinite: list[str] = []
 
     @abstractmethod
@@ -61,11 +66,19 @@ class Archive(ABC):
         with _said_of(self.path):
             # How long a storage is, the file says itself: no memory is reserved for what cannot be there.
             held = size <= self.path.stat().st_size
+            if held:
+                self._require_few(item * stored.offset + size)
             content = self._read(stored.key, item * stored.offset, size) if held else bytearray()
             if len(content) != size:
                 raise EOFError("the file ends before its tensors do")
         flat = torch.frombuffer(content, dtype=stored.dtype)
         return flat.as_strided(stored.shape, stored.stride)
+
+    def _require_few(self, size: int) -> None:
+        """Refuse tensors that lie over each other, so that a small file would be read again and again."""
+        self._passed_over += size
+        if self._passed_over > MOST_READINGS * (self.path.stat().st_size + SMALL):
+            raise RefusedError(f"more than {MOST_READINGS} times the numbers that it holds")
 
 
 class _ZipArchive(Archive):

@@ -17,6 +17,11 @@ from invglow.reading import named_few
 __all__ = ["FormError", "Part", "loaded", "shown"]
 
 
+# Parts, parameters and buffers that are looked at; a model of 200 MB takes a tenth of them.
+MOST_VISITED = 500_000
+LONGEST_NAME, LONGEST_SHOWN = 100, 300
+
+
 class FormError(ValueError):
     """Says what in a model is not as its format has it."""
 
@@ -42,7 +47,7 @@ class Part:
 
     def refusal(self, reason: str) -> FormError:
         """Return the error that says what is wrong with this part."""
-        return FormError(f"{self.where or 'the model'}, a {self.record.qualified_name}, {reason}")
+        return FormError(f"{_end_of(self.where) or 'the model'}, a {self.record.qualified_name}, {reason}")
 
     def require_kind(self, *kinds: str) -> Part:
         """Return this part, if it is of one of these kinds."""
@@ -81,10 +86,10 @@ class Part:
     def tensors(self, required: Collection[str], optional: Collection[str] = ()) -> dict[str, StoredTensor]:
         """Return the parameters and buffers, which must have these names."""
         found = {name: value for holder in ("_parameters", "_buffers") for name, value in self._named(holder)}
-        missing = [self._inside(name) for name in required if name not in found]
-        unexpected = [self._inside(name) for name in found if name not in {*required, *optional}]
+        missing = [name for name in required if name not in found]
+        unexpected = [name for name in found if name not in {*required, *optional}]
         if missing or unexpected:
-            raise self.refusal(_mismatch(missing, unexpected))
+            raise self.refusal(_mismatch(_end_of(self._inside("")), missing, unexpected))
         return found
 
     def rows(self, name: str) -> int:
@@ -115,6 +120,11 @@ class Part:
         found = self.attribute(holder)
         if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
             raise self.refusal(f"has no {holder}")
+        self.archive.visited += 1 + len(found)
+        if self.archive.visited > MOST_VISITED:
+            raise FormError("it leads to the same parts again and again, or to more than any model has")
+        if any(len(name) > LONGEST_NAME for name in found):
+            raise self.refusal(f"has names of more than {LONGEST_NAME} characters")
         yield from found.items()
 
 
@@ -143,10 +153,15 @@ def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
 
-def _mismatch(missing: Collection[str], unexpected: Collection[str]) -> str:
-    parts = [f"lacks the tensor {named_few(missing)}"] if missing else []
-    parts += [f"holds the unexpected tensor {named_few(unexpected)}"] if unexpected else []
+def _mismatch(where: str, missing: Collection[str], unexpected: Collection[str]) -> str:
+    parts = [f"lacks the tensor {named_few(missing, where)}"] if missing else []
+    parts += [f"holds the unexpected tensor {named_few(unexpected, where)}"] if unexpected else []
     return " and ".join(parts)
+
+
+def _end_of(where: str) -> str:
+    """Return the name of a part, of which the beginning is left out if it is long."""
+    return where if len(where) <= LONGEST_SHOWN else f"...{where[-LONGEST_SHOWN:]}"
 
 
 def shown(value: Any) -> str:

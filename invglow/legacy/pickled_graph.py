@@ -10,7 +10,7 @@ from invglow.legacy.part import Part
 __all__ = ["Scale", "body_scales", "class_branches", "layers_of"]
 
 # Far more nodes than any model has from its images to one latent.
-LONGEST_CHAIN = 1000
+LONGEST_CHAIN = 100
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ def _read_class_conditional(root: Part) -> Imported:
     shapes = _latent_shapes(config)
     sizes = [math.prod(shape) for shape in shapes]
     body = [actnorm_affine(scale.actnorm, size) for scale, size in zip(scales, sizes, strict=True)]
-    priors = [_class_priors(modules[order.index(y)], body, sizes) for y in range(len(modules))]
+    place = {y: i for i, y in enumerate(order)}
+    priors = [_class_priors(modules[place[y]], body, sizes) for y in range(len(modules))]
     tensors = step_tensors(flows)
     for i, shape in enumerate(shapes):
         tensors |= _stacked([prior[i].state(f"scales.{i}.prior", shape) for prior in priors])

@@ -74,12 +74,6 @@ def _read_mixing(part: Part, channels: int, *, dense: bool) -> tuple[str, dict[s
 def _read_lu(part: Part, channels: int) -> dict[str, Tensor]:
     names = {"w_p": "permutation", "w_l": "lower", "w_u": "upper", "w_s": "log_diagonal", "s_sign": "sign"}
     stored = part.tensors(names, ("l_mask", "u_mask", "l_eye"))
-    lower = torch.ones(channels, channels).tril(-1)
-    for mask, expected in (("l_mask", lower), ("u_mask", lower.T)):
-        if mask in stored and not torch.equal(
-            loaded(part.archive, stored[mask], (channels, channels), f"{part.where}.{mask}"), expected
-        ):
-            raise part.refusal(f"has a {mask} that is not strictly triangular")
     square, row = (channels, channels), (channels,)
     found = {
         ours: loaded(
@@ -87,6 +81,13 @@ def _read_lu(part: Part, channels: int) -> dict[str, Tensor]:
         )
         for name, ours in names.items()
     }
+    # Only now it is known that the file holds as many numbers as the masks have.
+    lower = torch.ones(channels, channels).tril(-1)
+    for mask, expected in (("l_mask", lower), ("u_mask", lower.T)):
+        if mask in stored and not torch.equal(
+            loaded(part.archive, stored[mask], (channels, channels), f"{part.where}.{mask}"), expected
+        ):
+            raise part.refusal(f"has a {mask} that is not strictly triangular")
     require_lu_factors(found["permutation"], found["sign"], part.where)
     return found
 

@@ -11,6 +11,10 @@ import torch
 __all__ = ["Record", "RefusedError", "StorageType", "StoredTensor", "record_class"]
 
 
+# Of a tensor: torch's own limits.
+MOST_DIMENSIONS, LARGEST = 64, 2**63
+
+
 class RefusedError(Exception):
     """Says what was asked for; no `ValueError`, so that it is never taken for a damaged file."""
 
@@ -81,8 +85,10 @@ class StoredTensor:
     stride: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        if len(self.shape) > MOST_DIMENSIONS or len(self.stride) > MOST_DIMENSIONS:
+            raise RefusedError(f"a tensor of {len(self.shape)} dimensions")
         whole = [self.storage_numel, self.offset, *self.shape, *self.stride]
-        plain = all(type(number) is int and number >= 0 for number in whole)
+        plain = all(type(number) is int and 0 <= number < LARGEST for number in whole)
         if not plain or len(self.shape) != len(self.stride):
             raise RefusedError("a tensor of an impossible shape")
         if self.numel > self.storage_numel or self.offset + self.span > self.storage_numel:

@@ -36,6 +36,10 @@ KNOWN_SETTINGS: dict[str, Any] = {
     "y_condition": (False,),
 }
 # Constants that newer checkpoints hold and older ones do not.
+# The least that a step has.
+TENSORS_PER_STEP = 6
+# Far more than images can have: each halves their sides.
+MOST_SCALES = 16
 CONSTANTS = ("invconv.l_mask", "invconv.eye")
 
 
@@ -142,7 +146,8 @@ def _config(state: Mapping[str, StoredTensor], settings: Mapping[str, Any]) -> G
         raise FormError(
             "the tensors flow.layers.1.actnorm.bias and prior_h, by which images have their shape, lack"
         )
-    if settings["K"] * settings["L"] > len(state):  # before that many names are made up
+    too_few = TENSORS_PER_STEP * settings["K"] * settings["L"] > len(state)
+    if too_few or settings["L"] > MOST_SCALES:  # before that many names are made up
         raise FormError(
             f"by {SETTINGS} it has {settings['L']} scales of {settings['K']} steps, for which its "
             f"{len(state)} tensors are too few"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import pickle
 from functools import cache
 from typing import IO, Any, ClassVar
 
 import torch
 
+from invglow.legacy.codes import CODES
+from invglow.legacy.limits import MOST_CLASSES, Bounded, Calls, checked_items, require_name
 from invglow.legacy.records import Record, RefusedError, StorageType, StoredTensor, record_class
 
 __all__ = ["DAMAGED", "RestrictedUnpickler", "Storage"]
@@ -30,36 +31,6 @@ DAMAGED = (
 )
 
 
-# Codes of pickles: byte arrays and buffers, and registered extensions.
-_LEFT_OUT = {
-    code[0]
-    for code in (
-        pickle.BYTEARRAY8,
-        pickle.NEXT_BUFFER,
-        pickle.READONLY_BUFFER,
-        pickle.EXT1,
-        pickle.EXT2,
-        pickle.EXT4,
-    )
-}
-
-
-class _Bounded:
-    """A file of which no more is read at once than there is, so that no memory is reserved for the rest."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        position = file.tell()
-        self._size = file.seek(0, io.SEEK_END)
-        file.seek(position)
-
-    def read(self, count: int) -> bytes:
-        return self._file.read(min(count, self._size - self._file.tell()))
-
-    def readline(self) -> bytes:
-        return self._file.readline()
-
-
 class RestrictedUnpickler(pickle._Unpickler):
     """Reads pickles of published models.
 
@@ -67,38 +38,43 @@ class RestrictedUnpickler(pickle._Unpickler):
     this file that only collects what it is given, or to an inert record; no module is ever imported, and any
     other name is refused. All that a pickle can reach defines `__setstate__`, so that none of it can be
     changed. Python's own unpickler is the base, and not its faster twin in C, which lets a few bytes take all
-    memory (for the place of a memo); it reads the 160 kB of a model of thirty layers in 23 ms.
+    memory (for the place of a memo); it reads the 160 kB of a model of thirty layers in 23 ms. What a file of
+    1 MB can make it do takes less than two seconds (`invglow.legacy.limits`).
 
     Args:
         file: positioned where the pickle begins.
 
     Attributes:
         storages: that were named so far, by their keys.
+        calls: counts what calls were given so far.
 
     Raises:
-        RefusedError: from `load`, when the pickle asks for another name; nothing was executed.
+        RefusedError: from `load`, when the pickle asks for another name or too much; nothing was executed.
     """
 
-    # Without what reserves memory by a number in the file, or looks elsewhere: models do not need it.
-    dispatch: ClassVar[dict[int, Any]] = {
-        code: load for code, load in pickle._Unpickler.dispatch.items() if code not in _LEFT_OUT
-    }
+    dispatch: ClassVar[dict[int, Any]] = CODES
 
     def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(_Bounded(file), encoding="utf-8")
+        super().__init__(Bounded(file), encoding="utf-8")
         self.storages: dict[str, Storage] = {}
+        self.calls = Calls()
+        self._classes: set[str] = set()
 
     def find_class(self, module: str, name: str) -> Any:
+        require_name(module, name)
         found = _KNOWN.get((module.replace("__builtin__", "builtins"), name))
         if found is not None:
             return found
         if module.startswith("invglow.") or (module, name) in _LAYERS:
+            self._classes.add(f"{module}.{name}")
+            if len(self._classes) > MOST_CLASSES:
+                raise RefusedError(f"more than {MOST_CLASSES} kinds of layers")
             return _record_class(f"{module}.{name}")
         raise RefusedError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> Any:
         """Return what a pickle of torch keeps outside: a storage, or the class of a layer."""
-        if isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == "storage":
+        if isinstance(pid, tuple) and len(pid) in {5, 6} and pid[0] == "storage":
             if any(pid[5:]):
                 raise RefusedError("a view of a storage, as torch wrote before version 0.4")
             storage = Storage(*pid[1:5])
@@ -106,7 +82,7 @@ class RestrictedUnpickler(pickle._Unpickler):
         if isinstance(pid, tuple) and len(pid) == 4 and pid[0] == "module" and _is_record_class(pid[1]):
             return pid[1]  # with the source code of the class, which is not looked at
         kind = pid[0] if isinstance(pid, tuple) and pid and isinstance(pid[0], str) else type(pid).__name__
-        raise RefusedError(f"the outside object {kind!r}")
+        raise RefusedError(f"the outside object {kind[:40]!r}")
 
 
 class _Inert:
@@ -146,6 +122,9 @@ class _Parameter(_Inert):
 
 class _Dict(dict[Any, Any]):
     """Stands in for `collections.OrderedDict`, whose further state (a version of each layer) is left out."""
+
+    def __init__(self, items: Any = ()) -> None:
+        super().__init__(checked_items(items))
 
     def __setstate__(self, _: Any) -> None:
         pass
