@@ -82,7 +82,7 @@ def shares_of(sets: Sequence[Statistics]) -> Shares:
     sizes = {scale: _named(scale, meta.image_shape) for scale in dict.fromkeys(scales)}
     panels = [
         named_panel(
-            f"{sizes[scale]}, model: {short_name(meta.model)}{_together(meta.group_size)}",
+            f"{sizes[scale]}, model: {meta.model}{_together(meta.group_size)}",
             _AXIS,
             sets,
             [-statistics.value(f"log_prob.scale{scale}") / bits for statistics in sets],

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from anomaly_methods.matrix_options import FISHER_MATRIX
 from anomaly_methods.statistics import Statistics
-from plots.style import short_name
 
 __all__ = ["PROVENANCE", "FisherMatrix", "fisher_matrix", "tensor_labels"]
 
@@ -119,7 +118,7 @@ class FisherMatrix:
         counts = f"{len(self.gradients):,} samples of the model{drawn}, {len(self.tensor_names)} tensors"
         how = ", ".join(filter(None, (self.bound, self.evaluation)))
         bound = "" if self.bound == "exact" else f" (log p: {how})"
-        model = f"model: {short_name(self.model)}{bound}, group size 1"
+        model = f"model: {self.model}{bound}, group size 1"
         lines = (model, f"{counts}, {len(self.names)} entries", ", ".join(filter(None, left_out)), wild)
         return "\n".join(filter(None, lines))
 

@@ -71,7 +71,7 @@ def title(pictures: Pictures, n: int) -> str:
     label = "" if about.get("label") is None else f", class {about['label']}"
     broken = f", {about['nonfinite']} not finite" if about.get("nonfinite") else ""
     setting = f"temperature {about['temperature']:g}, seed {about['seed']}{label}"
-    return f"Samples, model: {short_name(about['name'])}\n{setting}\n{many}{broken}"
+    return f"Samples, model: {about['name']}\n{setting}\n{many}{broken}"
 
 
 def table(sets: Sequence[Pictures]) -> Iterator[tuple[object, ...]]:

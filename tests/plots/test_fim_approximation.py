@@ -64,7 +64,7 @@ def test_entries_without_any_gradient_and_broken_samples_are_left_out_and_counte
     assert (broken.nonfinite, broken.silent) == (2, 1)
     assert len(broken.gradients) == 398
     assert np.isfinite(broken.normalised).all()
-    assert "model: specific, group size 1" in broken.summary()
+    assert "model: runs/specific, group size 1" in broken.summary()
     assert "2 samples left out (not finite), 1 entries left out (gradient always 0)" in broken.summary()
 
 
@@ -90,7 +90,7 @@ def test_a_matrix_of_one_sample_is_said_to_be_one(found: FisherMatrix) -> None:
 def test_evaluation_and_temperature_are_said_and_kept_beside_the_figure() -> None:
     changed = statistics(bound="elbo", evaluation="3 codes", settings={"temperature": 0.7})
     found = fisher_matrix(changed)
-    assert "model: specific (log p: elbo, 3 codes), group size 1" in found.summary()
+    assert "model: runs/specific (log p: elbo, 3 codes), group size 1" in found.summary()
     assert "400 samples of the model at temperature 0.7, 2 tensors" in found.summary()
     for table in (normalised.table, values_histogram.table):
         assert all(row[-5:] == (found.model, "elbo", "3 codes", 0.7, 400) for row in table(found))
@@ -98,7 +98,10 @@ def test_evaluation_and_temperature_are_said_and_kept_beside_the_figure() -> Non
 
 
 def test_a_bound_is_named() -> None:
-    assert "model: specific (log p: elbo), group size 1" in fisher_matrix(statistics(bound="elbo")).summary()
+    assert (
+        "model: runs/specific (log p: elbo), group size 1"
+        in fisher_matrix(statistics(bound="elbo")).summary()
+    )
 
 
 def test_shuffling_leaves_nothing_but_chance(found: FisherMatrix) -> None:

@@ -18,7 +18,7 @@ from plots import (
     statistic_autocorrelation,
 )
 from plots.anomaly_table import tables
-from plots.summary_statistic_histograms import anomaly_score, entropy_differences, figure, scatter_main
+from plots.summary_statistic_histograms import figure
 from tests.plots.examples import gradients, keep, likelihood, make_run
 
 SETS = ("cifar10", "svhn")
@@ -47,9 +47,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (anomaly_AUROC.main, GRADIENTS),
         (tables.main, GRADIENTS),
         (figure.main, GRADIENTS),
-        (scatter_main.main, GRADIENTS),
-        (anomaly_score.main, GRADIENTS),
-        (entropy_differences.main, ()),
         (likelihood_histogram_comparison.main, ()),
         (statistic_autocorrelation.main, ()),
     ],

@@ -109,7 +109,7 @@ def test_a_grid_shows_the_first_images_and_says_of_what() -> None:
     samples = Pictures(pixels(), about=SAMPLES)
     (axis,) = make_figure([samples], n=4).axes
     np.testing.assert_array_equal(np.asarray(axis.images[0].get_array()), image_grid(pixels()[:4]))
-    assert axis.get_title() == "Samples, model: mine\ntemperature 0.7, seed 3\n4 of 5 images"
+    assert axis.get_title() == "Samples, model: runs/mine\ntemperature 0.7, seed 3\n4 of 5 images"
     assert title(Pictures(pixels(), about={**SAMPLES, "label": 2, "nonfinite": 1}), 9).endswith(
         "seed 3, class 2\nn = 5, 1 not finite"
     )
