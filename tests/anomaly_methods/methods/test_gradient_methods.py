@@ -207,6 +207,13 @@ def test_tensors_that_tell_nothing_are_dropped_and_counted(
 
 
 @pytest.mark.parametrize("name", FITTED)
+def test_tensors_are_told_by_their_names_not_their_order(name: str) -> None:
+    scorer, new = fitted(name, make_gradients(random_norms(40))), random_norms(40, 3)
+    turned = make_gradients(dict(reversed(new.items())))
+    np.testing.assert_allclose(scorer.score(turned), scorer.score(make_gradients(new)))
+
+
+@pytest.mark.parametrize("name", FITTED)
 def test_a_reference_in_which_nothing_varies_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"nothing to learn from: 1 of 1 tensors dropped \(1 constant"):
         get_method(name).fit(make_gradients({"a": np.ones(20)}))

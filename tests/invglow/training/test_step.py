@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,19 @@ def test_gradients_are_scaled_down_to_the_largest_norm() -> None:
         assert mine.grad is not None
         assert other.grad is not None
         torch.testing.assert_close(mine.grad, other.grad * 0.5 / free.gradient_norm)
+
+
+def test_a_finite_loss_whose_gradient_is_not_finite_changes_nothing() -> None:
+    class Kinked(Gaussian):
+        def log_prob(self, x: Tensor) -> Tensor:
+            return super().log_prob(x) - (0 * self.loc.sum()).sqrt()  # 0, of an infinite slope
+
+    model = Kinked()
+    before = weights(model)
+    result = TrainingStep(model, CONFIG, CPU)(0, images())
+    assert result.skipped
+    assert math.isfinite(result.loss)
+    torch.testing.assert_close(weights(model), before, rtol=0, atol=0)
 
 
 def test_a_step_without_a_finite_gradient_changes_nothing_and_is_counted() -> None:

@@ -116,6 +116,19 @@ def test_the_first_timestep_is_number_zero_for_the_library() -> None:
     torch.testing.assert_close(model.network(x, t), unet(x, t - 1).sample)
 
 
+def test_a_timestep_is_asked_as_often_as_there_are_noises() -> None:
+    model, network = _recorded(evaluation="timestep", noise_samples=3)
+    model.log_prob(_images(2))
+    assert [t.tolist() for _, t in network.asked] == [[1, 1]] * 3
+    assert len(torch.stack([noisy for noisy, _ in network.asked]).unique(dim=0)) == 3
+
+
+def test_at_temperature_zero_nothing_is_drawn() -> None:
+    model, _ = _recorded(timesteps=3, terms=0)
+    one, other = (model.sample(2, torch.Generator().manual_seed(seed), temperature=0.0) for seed in (0, 1))
+    assert torch.equal(one, other)
+
+
 def test_the_last_reverse_step_adds_no_noise() -> None:
     model, network = _recorded(timesteps=3, terms=0, first_beta=0.1, last_beta=0.3)
     found = model.float().sample(2, torch.Generator().manual_seed(0))

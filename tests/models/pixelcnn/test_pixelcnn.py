@@ -13,7 +13,7 @@ import torch
 from scipy import stats
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
-from models.logistic import BINS
+from models.logistic import BINS, bin_centre, bin_of
 from models.pixelcnn import PixelCNN
 from models.pixelcnn.config import PixelCNNConfig
 from models.pixelcnn.mixture import mixture_log_mass, mixture_outputs, mixture_sample
@@ -179,6 +179,21 @@ def test_gradient_norms_agree_with_the_reference(config: PixelCNNConfig) -> None
     assert set(found) == {name for name, _ in model.named_parameters()}
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("config", [replace(GREY, mixtures=1), PLAIN], ids=["one logistic", "plain"])
+def test_at_temperature_zero_every_pixel_is_what_those_before_it_make_likeliest(
+    config: PixelCNNConfig,
+) -> None:
+    model = _model(config)
+    with torch.no_grad():
+        for parameter in model.network.parameters():  # a fresh one is nearly indifferent
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        bins = bin_of(model.sample(2, torch.Generator().manual_seed(0), temperature=0.0))
+        parameters = model.network(2 * bin_centre(bins, torch.float32))
+    expected = parameters.argmax(dim=1) if config.architecture == "plain" else bin_of(parameters[:, 1])
+    assert torch.equal(bins[:, 0], expected)
+    assert len(bins.unique()) > 3
 
 
 @every_config
