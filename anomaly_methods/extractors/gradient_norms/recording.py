@@ -36,7 +36,7 @@ class Recording(TorchDispatchMode):
     """
 
     def __init__(self, x: Tensor, scratch: Collection[int]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch does not declare it
         self._values: list[Any] = [None]
         self._steps: list[Step] = []
         self._scratch = scratch
