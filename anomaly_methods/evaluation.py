@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +50,7 @@ def evaluate(
         ValueError: statistics are missing, do not belong together, overlap with the reference, or hold
             non-finite numbers and `nonfinite` is "raise".
     """
+    _require_arguments(methods, in_test, out)
     rows = []
     for method in methods:
         inside, *others = score_sets(
@@ -61,6 +62,17 @@ def evaluate(
             )
             rows.append(_row(method.name, inside.meta, outside.meta, result))
     return rows
+
+
+def _require_arguments(methods: object, in_test: object, out: object) -> None:
+    if not isinstance(methods, Sequence) or not all(isinstance(one, AnomalyMethod) for one in methods):
+        raise ValueError("evaluate takes a list of methods, such as [get_method('typicality')].")
+    sets = [in_test, *out] if isinstance(out, Sequence) else [None]
+    if not all(isinstance(one, Mapping) for one in sets):
+        raise ValueError(
+            "evaluate takes statistics by source, as likelihoods(...) returns, and a list of them for the "
+            "out-of-distribution sets."
+        )
 
 
 def score_sets(

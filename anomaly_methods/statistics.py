@@ -101,22 +101,23 @@ class Statistics:
             mask &= np.isfinite(array)
         return mask
 
-    def save(self, path: Path, *, part: bool = False) -> None:
+    def save(self, path: Path | str, *, part: bool = False) -> None:
         """Write one .npz, whole or not at all; `part` marks it as a piece of an unfinished extraction.
 
         Raises:
             OSError: it cannot be written; an earlier file at `path` stays as it was.
         """
-        write_content(path, Content(self.values, self.index, self.meta), PART if part else WHOLE)
+        write_content(Path(path), Content(self.values, self.index, self.meta), PART if part else WHOLE)
 
     @classmethod
-    def load(cls, path: Path, *, part: bool = False) -> Statistics:
+    def load(cls, path: Path | str, *, part: bool = False) -> Statistics:
         """Read what `save` wrote. A part is never taken for a whole file, nor the other way round.
 
         Raises:
             FileNotFoundError: there is no such file.
             ValueError: it is truncated, damaged, of a newer format, or not such a file.
         """
+        path = Path(path)
         content = read_content(path, PART if part else WHOLE)
         try:
             return cls(content.values, content.index, content.meta)

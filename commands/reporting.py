@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anomaly_methods.meta import COMPLEXITY_KINDS
 from commands.fisher_information import FISHER_KINDS
@@ -83,7 +83,7 @@ def _summary(statistics: Statistics) -> str:
     return f"{rows}, {_mean(bits_per_dim(log_prob, dimensions), ' bits/dim')}{bound}"
 
 
-def _mean(values: NDArray[np.float64], unit: str = "") -> str:
+def _mean(values: NDArray[np.floating[Any]], unit: str = "") -> str:
     """Return the mean of what is finite, and say of how many where that is not all."""
     import numpy as np
 

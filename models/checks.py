@@ -38,7 +38,8 @@ def check_model(model: object, image_shape: tuple[int, int, int]) -> list[str]:
     """
     if not isinstance(model, GenerativeModel):
         return [f"{type(model).__name__} is no GenerativeModel: derive it from models.base.GenerativeModel."]
-    if len(image_shape) != 3 or not all(type(size) is int and size >= 1 for size in image_shape):
+    sizes: tuple[object, ...] = image_shape
+    if len(sizes) != 3 or not all(type(size) is int and size >= 1 for size in sizes):
         raise ValueError(
             f"image_shape must be three positive whole numbers, (C, H, W), but is {image_shape!r}."
         )
@@ -161,8 +162,9 @@ def _values_alone(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[
 
 
 def _same(a: object, b: Tensor) -> bool:
-    is_alike = isinstance(a, Tensor) and (a.shape, a.dtype) == (b.shape, b.dtype)
-    return is_alike and torch.allclose(a, b, rtol=1e-4, atol=1e-3)
+    if not isinstance(a, Tensor) or (a.shape, a.dtype) != (b.shape, b.dtype):
+        return False
+    return torch.allclose(a, b, rtol=1e-4, atol=1e-3)
 
 
 def _gradients(model: GenerativeModel, found: Tensor) -> Iterator[str]:

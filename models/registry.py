@@ -57,7 +57,9 @@ def family(name: str) -> Family:
 
 
 def load_model(
-    run: Path, device: torch.device, evaluation: Mapping[str, Any] | None = None
+    run: Path | str,
+    device: torch.device | str = "cpu",
+    evaluation: Mapping[str, Any] | None = None,
 ) -> GenerativeModel:
     """Read the newest, verified weights of a run and return its model, ready for evaluation.
 
@@ -70,6 +72,7 @@ def load_model(
         FileNotFoundError: if `run` is not a run folder or was not trained yet.
         ValueError: if a file is damaged, or the weights do not fit the configuration or are not finite.
     """
+    run = Path(run)
     model = _model_of(run, evaluation or {})
     weights = load_weights(run)
     try:

@@ -50,19 +50,25 @@ class Origin:
     run: Path
     relation: Literal["base", "continue"]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run", Path(self.run))  # a text, too, as one writes it in a notebook
+
 
 @dataclass(frozen=True)
 class RunPlan:
     """Everything that defines a training run.
 
     Attributes:
-        run: its folder.
+        run: its folder, a path or a text.
         images: what to train on.
         training: how to train.
         model: `family` and `settings` of a fresh model; None takes the model of `origin`.
         origin: run to start from, if any.
         outliers: outlier loss, if any; the general model is then `origin`, a base.
         labels: label loss, if any; the same holds.
+
+    Raises:
+        ValueError: the images are no `ImageSet`, or the model is not planned as that.
     """
 
     run: Path
@@ -73,10 +79,15 @@ class RunPlan:
     outliers: OutlierPlan | None = None
     labels: LabelPlan | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "run", Path(self.run))
+        _require_images(self.images)
+        _require_model(self.model)
+
 
 def train_run(
     plan: RunPlan,
-    device: torch.device,
+    device: torch.device | str,
     evaluation: Evaluation | None = None,
     log_every: int = 10,
     samples_every: int | None = None,
@@ -101,6 +112,7 @@ def train_run(
         ValueError: if the images do not fit the model, or the folder holds a run with other settings.
         FileNotFoundError: if the run to start from is not there or was not trained yet.
     """
+    device = torch.device(device)
     config = _config_of(plan)
     model = _model_of(plan, config["model"], device)
     for images in (plan.images, *([plan.outliers.images] if plan.outliers else [])):
@@ -150,6 +162,29 @@ def general_run_of(run: Path) -> Path | None:
             f"the one to compare with."
         )
     return general
+
+
+def _require_images(images: object) -> None:
+    if not isinstance(images, ImageSet):
+        raise ValueError(
+            "The images to train on must be an ImageSet, as ImageSet('mine', 'train', array) is, but are a "
+            f"{type(images).__name__}."
+        )
+
+
+def _require_model(model: object) -> None:
+    if model is None:
+        return
+    if not isinstance(model, Mapping) or set(model) != {"family", "settings"}:
+        raise ValueError(
+            'A model is planned as {"family": NAME, "settings": {...}}, with settings such as '
+            f"GlowConfig(...).to_json(), but got a {type(model).__name__}."
+        )
+    if not isinstance(model["settings"], Mapping):
+        raise ValueError(
+            f"The settings of a model must be plain data, but are a {type(model['settings']).__name__}: call "
+            "its to_json()."
+        )
 
 
 def _base_of(run: Path) -> dict[str, Any] | None:

@@ -25,7 +25,7 @@ def statistics_of(
     extractor: Extractor | None = None,
     *,
     name: str | None = None,
-    path: Path | None = None,
+    path: Path | str | None = None,
     batch_size: int = 128,
     progress: bool = False,
 ) -> Statistics:
@@ -45,6 +45,11 @@ def statistics_of(
             statistics.
         OSError: the file cannot be written.
     """
+    if not isinstance(images, ImageSet):
+        raise ValueError(
+            f"The images must be an ImageSet, as ImageSet('mine', 'test', array) is, but are a "
+            f"{type(images).__name__}."
+        )
     extraction = Extraction(
         model=model,
         image_set=images,
@@ -53,7 +58,7 @@ def statistics_of(
         checkpoint_sha256=state_sha256(model),
     )
     with TemporaryDirectory() as folder:
-        where = path or Path(folder, "statistics.npz")
+        where = Path(path or Path(folder, "statistics.npz"))
         return load_or_extract(extraction, where, batch_size=batch_size, progress=progress)
 
 

@@ -32,6 +32,7 @@ class Scorer(ABC):
         Raises:
             ValueError: the statistics are not comparable with those that the method was fitted on.
         """
+        _require_statistics(statistics)
         require_comparable(self.reference, statistics.meta)
         with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, which the metrics count
             return self._score(statistics)
@@ -67,6 +68,7 @@ class AnomalyMethod(ABC):
         Raises:
             ValueError: they lack values that the method needs, or are too few or not finite where it fits.
         """
+        _require_statistics(reference)
         if (lack := self._lack(reference)) is not None:
             raise ValueError(lack)
         return self._fit(reference)
@@ -94,6 +96,14 @@ class AnomalyMethod(ABC):
                     f"hold no values {name!r}."
                 )
         return None
+
+
+def _require_statistics(found: object) -> None:
+    if not isinstance(found, Statistics):
+        raise ValueError(
+            f"fit and score take Statistics, but got {type(found).__name__}: of statistics by source, as "
+            "likelihoods(...) returns, make them with assemble(method.sources, ...), or call evaluate."
+        )
 
 
 class FormulaMethod(AnomalyMethod):

@@ -30,6 +30,10 @@ class ImageSet:
         paths: where each image came from, for folders of pictures.
         crop: batches hold squares of this side, cut out of the images; None for whole images.
         colour: repeat grey images as three equal channels.
+
+    Raises:
+        ValueError: the images are of another type or shape, or smaller than `crop`, or the labels of another
+            length.
     """
 
     name: str
@@ -43,12 +47,25 @@ class ImageSet:
     colour: bool = False
 
     def __post_init__(self) -> None:
+        self._require_images()
         height, width = self.images.shape[1:3]
         if self.crop is not None and not 1 <= self.crop <= min(height, width):
             raise ValueError(
                 f"{self.name} has images of {height}x{width} pixels, out of which squares of {self.crop}x"
                 f"{self.crop} cannot be cut: choose a smaller image size."
             )
+
+    def _require_images(self) -> None:
+        """Refuse other arrays: of floats, of channels first, or with other labels than one for each image."""
+        shape: tuple[int, ...] = getattr(self.images, "shape", ())
+        dtype = getattr(self.images, "dtype", type(self.images).__name__)
+        if dtype != np.uint8 or len(shape) != 4 or shape[-1] not in {1, 3}:
+            raise ValueError(
+                f"The images of {self.name} must be an array of uint8, 0 to 255, of shape (N, H, W, C), C of "
+                f"1 or 3, but are {dtype} of shape {tuple(shape)}."
+            )
+        if self.labels is not None and len(self.labels) != len(self.images):
+            raise ValueError(f"{self.name} has {len(self.labels)} labels for {len(self.images)} images.")
 
     def __len__(self) -> int:
         return len(self.images)

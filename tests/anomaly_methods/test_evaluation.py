@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -116,3 +118,23 @@ def test_scores_come_with_their_metas() -> None:
     inside, outside = score_sets(RAW, normals(0, "in", 5), [normals(1, "out", 4)])
     assert (len(inside.scores), inside.meta.dataset) == (5, "in")
     assert (len(outside.scores), outside.meta.dataset) == (4, "out")
+
+
+def test_what_is_no_list_of_methods_or_of_sets_is_refused() -> None:
+    inside, method = normals(0, "in", 20), get_method("typicality")
+    statistics = next(iter(inside.values()))
+    wrong: list[tuple[Any, Any, Any]] = [(method, inside, [inside]), (["typicality"], inside, [inside])]
+    for methods, known, others in wrong:
+        with pytest.raises(ValueError, match="takes a list of methods"):
+            evaluate(methods, known, others)
+    for known, others in ((statistics, [inside]), (inside, inside), (inside, [statistics])):
+        with pytest.raises(ValueError, match="statistics by source, as likelihoods"):
+            evaluate([method], known, others)  # type: ignore[arg-type]
+
+
+def test_methods_refuse_statistics_by_source() -> None:
+    inside, method = normals(0, "in", 20), get_method("typicality")
+    with pytest.raises(ValueError, match=r"fit and score take Statistics, but got dict: .*assemble\("):
+        method.fit(inside)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="fit and score take Statistics, but got dict"):
+        method.fit(next(iter(inside.values()))).score(inside)  # type: ignore[arg-type]

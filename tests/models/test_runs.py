@@ -8,11 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from invglow.checkpoints import load_weights, newest_checkpoint, read_config, save_checkpoint, weights_sha256
 from invglow.flows import GlowConfig
+from models.registry import load_model
 from models.runs import EQUALLY_TRAINED, Origin, general_run_of, train_run
 from tests.invglow.training.toys import make_images
 from tests.models.toys import CPU, TINY, make_plan, train
@@ -235,3 +237,29 @@ def test_training_shows_its_progress_when_asked_to(
     assert capsys.readouterr() == ("", "")
     train_run(make_plan(tmp_path / "shown"), CPU, progress=True)
     assert "shown: 100%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"images": np.zeros((4, 8, 8, 1), np.uint8)}, "must be an ImageSet, .* but are a ndarray"),
+        ({"model": GlowConfig((1, 8, 8), scales=1)}, "planned as .*, but got a GlowConfig"),
+        ({"model": {"family": "glow"}}, "planned as .*, but got a dict"),
+        (
+            {"model": {"family": "glow", "settings": GlowConfig((1, 8, 8), scales=1)}},
+            r"are a GlowConfig: call its to_json\(\)",
+        ),
+    ],
+)
+def test_a_plan_of_something_else_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make_plan(tmp_path / "run", **changes)
+
+
+def test_folders_and_devices_may_be_texts(tmp_path: Path) -> None:
+    train_run(make_plan(str(tmp_path / "base")), "cpu")  # type: ignore[arg-type]
+    base = Origin(str(tmp_path / "base"), "base")  # type: ignore[arg-type]
+    train_run(make_plan(str(tmp_path / "run"), base), "cpu")  # type: ignore[arg-type]
+    torch.testing.assert_close(
+        load_model(str(tmp_path / "run")).state_dict(), load_model(tmp_path / "run", CPU).state_dict()
+    )

@@ -80,3 +80,11 @@ def test_the_checksum_sees_names_types_shapes_values_and_buffers() -> None:
     assert state_sha256(model(a=numbers.reshape(3, 2).T)) == state_sha256(
         model(a=numbers.reshape(3, 2).T.contiguous())
     )
+
+
+def test_paths_may_be_texts_and_images_must_be_a_set(tmp_path: Path) -> None:
+    images = make_images(7)
+    found = statistics_of(Gaussian(), images, path=str(tmp_path / "kept.npz"))
+    assert Statistics.load(str(tmp_path / "kept.npz")).meta == found.meta
+    with pytest.raises(ValueError, match=r"must be an ImageSet, .* but are a ndarray"):
+        statistics_of(Gaussian(), images.images)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,3 +66,24 @@ def test_the_hash_is_of_pixels_shape_and_grey(tmp_path: Path) -> None:
         replace(in_memory, images=reshaped),
     ]
     assert len({in_memory.sha256(), *(other.sha256() for other in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (images(3) / 255, r"float64 of shape \(3, 32, 32, 3\)"),
+        (images(3).transpose(0, 3, 1, 2), r"uint8 of shape \(3, 3, 32, 32\)"),
+        (images(3)[..., 0], r"uint8 of shape \(3, 32, 32\)"),
+        (images(3)[..., :2], r"uint8 of shape \(3, 32, 32, 2\)"),
+        (torch.from_numpy(images(3)), r"torch\.uint8 of shape"),
+        (images(3).tolist(), "are list of shape"),
+    ],
+)
+def test_other_arrays_are_refused_with_what_they_are(array: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=rf"^The images of a must be an array of uint8, .*{words}"):
+        ImageSet("a", "test", array)
+
+
+def test_labels_are_one_for_each_image() -> None:
+    with pytest.raises(ValueError, match="a has 2 labels for 3 images"):
+        ImageSet("a", "test", images(3), np.arange(2))
