@@ -99,8 +99,9 @@ def test_the_table_reads_back_unrounded_and_in_order(tmp_path: Path) -> None:
     assert [row["path"] for row in rows] == [names[place] for place in order]
     assert [row["flagged"] for row in rows] == ["True", "True", "False"]
     assert [float(row["p_value"]) for row in rows] == [0.1, 0.2, 1 / 3]
+    assert [float(row["a_p_value"]) for row in rows] == [0.1, 0.2, 1 / 3]
+    assert [float(row["b_p_value"]) for row in rows] == [0.1**2, 0.2**2, (1 / 3) ** 2]
     assert float(rows[2]["b_score"]) == 3.0
-    assert float(rows[2]["b_p_value"]) == (1 / 3) ** 2
     assert rows[0]["score"] == "inf"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from anomaly_methods.evaluation import evaluate
 from anomaly_methods.methods.registry import METHODS, get_method, usable_methods
 from anomaly_methods.methods.sources import (
     GENERAL_LIKELIHOOD,
@@ -179,3 +180,18 @@ def test_score_does_not_change_the_statistics() -> None:
     scores = get_method("raw_likelihood").fit(statistics).score(statistics)
     scores[0] = 7.0
     np.testing.assert_array_equal(statistics.value("log_prob"), [1.0, 2.0])
+
+
+def test_testing_on_some_of_what_was_fitted_is_refused() -> None:
+    whole = all_sources("in", 60)
+    first, second, overlapping = (
+        {source: part.select(list(rows)) for source, part in whole.items()}
+        for rows in (range(30), range(30, 60), range(29, 60))
+    )
+    methods, outside = (
+        [get_method("typicality"), get_method("gradients_L2_norms_gaussian")],
+        all_sources("out", 9),
+    )
+    assert len(evaluate(methods, second, [outside], in_reference=first, resamples=2)) == 2
+    with pytest.raises(ValueError, match="1 of 31 rows of 'in' .* are in both"):
+        evaluate(methods, overlapping, [outside], in_reference=first)
