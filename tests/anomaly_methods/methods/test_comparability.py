@@ -193,5 +193,5 @@ def test_testing_on_some_of_what_was_fitted_is_refused() -> None:
         all_sources("out", 9),
     )
     assert len(evaluate(methods, second, [outside], in_reference=first, resamples=2)) == 2
-    with pytest.raises(ValueError, match="1 of 31 rows of 'in' .* are in both"):
+    with pytest.raises(ValueError, match=r"1 of 31 rows of 'in' .* are in both"):
         evaluate(methods, overlapping, [outside], in_reference=first)
