@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anomaly_methods.methods.base import AnomalyMethod, Scorer, require_finite
+from anomaly_methods.methods.base import AnomalyMethod, Scorer, require_finite, require_methods
 from anomaly_methods.methods.gradient_norms import require_groups
 from anomaly_methods.methods.sources import SourceStatistics, assemble
 from anomaly_methods.methods.tails import UpperTail
@@ -208,6 +208,7 @@ def calibrate(
         ValueError: no method, fewer than 20 groups, statistics missing or of different images, or non-finite
             scores with `nonfinite` "raise".
     """
+    require_methods(methods)
     named = {method.name: method for method in methods}
     if not named:
         raise ValueError("Calibration needs at least one method, got none.")

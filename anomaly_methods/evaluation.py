@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly_methods.methods.base import AnomalyMethod
+from anomaly_methods.methods.base import AnomalyMethod, require_methods
 from anomaly_methods.methods.sources import SourceStatistics, assemble
 from anomaly_methods.metrics import NonFinite, Separation, separation
 from anomaly_methods.statistics import Statistics, StatisticsMeta
@@ -65,8 +65,7 @@ def evaluate(
 
 
 def _require_arguments(methods: object, in_test: object, out: object) -> None:
-    if not isinstance(methods, Sequence) or not all(isinstance(one, AnomalyMethod) for one in methods):
-        raise ValueError("evaluate takes a list of methods, such as [get_method('typicality')].")
+    require_methods(methods)
     sets = [in_test, *out] if isinstance(out, Sequence) else [None]
     if not all(isinstance(one, Mapping) for one in sets):
         raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,14 @@ from anomaly_methods.meta import MODEL_FIELDS, StatisticsMeta, differences
 from anomaly_methods.methods.sources import SPECIFIC_LIKELIHOOD, Source, SourceStatistics, assemble
 from anomaly_methods.statistics import Statistics
 
-__all__ = ["AnomalyMethod", "FormulaMethod", "Scorer", "require_comparable", "require_finite"]
+__all__ = [
+    "AnomalyMethod",
+    "FormulaMethod",
+    "Scorer",
+    "require_comparable",
+    "require_finite",
+    "require_methods",
+]
 
 
 class Scorer(ABC):
@@ -96,6 +103,16 @@ class AnomalyMethod(ABC):
                     f"hold no values {name!r}."
                 )
         return None
+
+
+def require_methods(found: object) -> None:
+    """Refuse what is no sequence of methods, such as one method or names.
+
+    Raises:
+        ValueError: saying what is taken.
+    """
+    if not isinstance(found, Sequence) or not all(isinstance(one, AnomalyMethod) for one in found):
+        raise ValueError("This takes a list of methods, such as [get_method('typicality')].")
 
 
 def _require_statistics(found: object) -> None:

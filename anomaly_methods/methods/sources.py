@@ -95,12 +95,20 @@ def ensemble(members: Sequence[Statistics]) -> Statistics:
     return Statistics(found.values, found.index, replace(found.meta, model=names))
 
 
+def _require_by_source(found: object) -> None:
+    if not isinstance(found, Mapping):
+        raise ValueError(
+            f"This takes statistics by source, as likelihoods(...) returns, but got {type(found).__name__}."
+        )
+
+
 def assemble(sources: Mapping[str, Source], available: SourceStatistics) -> Statistics:
     """Return the statistics of one source as they are, or of several joined under the keys of `sources`.
 
     Raises:
         ValueError: a source is not among those available, or they do not fit together.
     """
+    _require_by_source(available)
     for role, kind in sources.values():
         if (role, kind) not in available:
             raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -246,3 +248,15 @@ def test_new_images_of_another_model_are_refused(calibrated: CalibratedMethods) 
     images = all_sources("more", 10, extractor_version=9)
     with pytest.raises(ValueError, match=r"extractor_version is 9 .* was 1"):
         calibrated.detect(images)
+
+
+def test_one_method_names_and_plain_statistics_are_refused() -> None:
+    method, statistics = get_method("typicality"), make_statistics(np.arange(60.0))
+    wrong: list[tuple[Any, Any, str]] = [
+        (method, likelihoods(statistics), "takes a list of methods"),
+        (["typicality"], likelihoods(statistics), "takes a list of methods"),
+        ([method], statistics, "takes statistics by source, .* but got Statistics"),
+    ]
+    for methods, known, words in wrong:
+        with pytest.raises(ValueError, match=words):
+            calibrate(methods, known)
