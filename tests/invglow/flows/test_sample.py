@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from invglow.flows.drawing import open_uniform
 from tests.invglow.flows.examples import small_glow
 
 
@@ -58,3 +59,13 @@ def test_fresh_flow_of_rotations_gives_normal_noise(temperature: float) -> None:
 def test_senseless_numbers_are_refused(n: int, temperature: float) -> None:
     with pytest.raises(ValueError, match=r"n >= 1 and temperature >= 0, got"):
         small_glow().sample(n, temperature)
+
+
+def test_uniform_noise_has_finite_logits_even_where_zero_was_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator draws 0 once in 2^24 numbers: one sample in some thousands would hold it."""
+    drawn = torch.tensor([0.0, 0.25, 1 - 2**-24])
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: drawn)
+    found = open_uniform((3,), torch.zeros(1), None)
+    assert found.logit().isfinite().all()
+    assert (-(-found.log()).log()).isfinite().all()  # as of a Gumbel law
+    assert found[1] == 0.25
