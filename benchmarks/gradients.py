@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine = describe_machine()
     print(machine_line(machine), flush=True)
     names = [name for name in NAMES if is_installed(name) and name not in options.without]
-    if len(names) < len(NAMES):
-        print(f"Left out: {', '.join(set(NAMES) - set(names))} (pip install opacus adds that one).")
+    if missing := [name for name in NAMES if not is_installed(name)]:
+        print(f"Left out: {', '.join(missing)}, which is not installed.")
     results: list[Result] = []
     for hidden_channels, batch_size in options.sizes:
         results.append(_compare(options, names, hidden_channels, batch_size))
