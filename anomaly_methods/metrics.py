@@ -192,7 +192,7 @@ def _rank(in_scores: ArrayLike, out_scores: ArrayLike, nonfinite: NonFinite) -> 
         raise ValueError(
             f"{bad_in} of {len(inside)} in-distribution scores and {bad_out} of {len(outside)} anomaly "
             "scores are NaN or infinite: look into them, or count them as most anomalous with "
-            'nonfinite="anomalous".'
+            'nonfinite="anomalous" (in commands, --nonfinite anomalous).'
         )
     if nonfinite not in ("raise", "anomalous"):
         raise ValueError(f'nonfinite must be "raise" or "anomalous", got {nonfinite!r}.')
