@@ -14,7 +14,7 @@ from tests.commands.calls import Hierarchy, newest_results
 
 __all__ = ["HOSTILE", "Page", "hostile_run"]
 
-HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>$\\frac{&amp;</style>"
+HOSTILE = "\"'></style><script>alert(1)</script><img src=x onerror=alert(2)>$\\frac{&amp;"
 _VOID = ("meta", "img", "link", "br", "hr", "input", "source")
 
 
