@@ -28,6 +28,10 @@ def inches(line: str, size: float) -> float:
         ("", [""]),
         ("one\n\nmore", ["one", "", "more"]),
         (
+            "model: photographs-2 (log p: elbo), group size 15",
+            ["model: photographs-2 (log p: elbo), group", "size 15"],
+        ),
+        (
             "Likelihood ratio, models: fashion-mnist, fashion-mnist/general",
             ["Likelihood ratio, models: fashion-mnist,", "fashion-mnist/general"],
         ),
