@@ -19,14 +19,14 @@ def wrapped(text: str, width: float = 2.6, size: float = 8) -> str:
     """Break a text into lines that are not too wide: between words, and inside one that is too wide alone.
 
     Such a word, as the name of a file or a run, is broken after one of its separators if that fills half of a
-    line. Nothing is broken in "n = 5" and "size 5". Lines that the text has stay lines.
+    line. Nothing is broken in "n = 5" and "group size 5". Lines that the text has stay lines.
 
     Args:
         text: where a no-break space is kept, and becomes a plain one.
         width: of a line at most, in inches; 2.6 has the title of a panel 3.3 wide.
         size: of the letters, in points.
     """
-    kept = re.sub(r"\bsize (?=\d)", f"size{_KEPT}", text.replace(" = ", f"{_KEPT}={_KEPT}"))
+    kept = text.replace(" = ", f"{_KEPT}={_KEPT}").replace("group size ", f"group{_KEPT}size{_KEPT}")
     broken = (line for given in kept.split("\n") for line in _lines(given, width, size))
     return "\n".join(broken).replace(_KEPT, " ")
 

@@ -29,7 +29,7 @@ def inches(line: str, size: float) -> float:
         ("one\n\nmore", ["one", "", "more"]),
         (
             "model: photographs-2 (log p: elbo), group size 15",
-            ["model: photographs-2 (log p: elbo), group", "size 15"],
+            ["model: photographs-2 (log p: elbo),", "group size 15"],
         ),
         (
             "Likelihood ratio, models: fashion-mnist, fashion-mnist/general",
