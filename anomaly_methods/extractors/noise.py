@@ -37,7 +37,8 @@ def uniform_noise(indices: range, shape: tuple[int, int, int], *, seed: int, dra
 def standard_normal_noise(indices: range, size: int, *, seed: int, draw: int) -> Tensor:
     """Return independent standard normals for the images at `indices`, float64 (B, size).
 
-    Their place in the counter is apart from those of `uniform_noise`. Arguments are as there; an image takes `size` numbers.
+    Their place in the counter is apart from those of `uniform_noise`. Arguments are as there; an image takes
+    `size` numbers.
     """
     noise: NDArray[np.float64] = np.empty((len(indices), size))
     for row, index in enumerate(indices):
