@@ -134,7 +134,8 @@ class _Job:
 
 def _repeated(job: _Job) -> dict[str, Tensor]:
     """Measure as was done for earlier batches, if there were some, with no call of Python's for each step."""
-    job.memory.begin(job.parameters.values(), job.x.device)
+    if job.memory.replays.are_there:
+        job.memory.begin(job.parameters.values(), job.x.device)
     return job.memory.replays.run(
         job.x,
         (job.group_size, job.model.training),

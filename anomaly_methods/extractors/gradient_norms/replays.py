@@ -43,6 +43,11 @@ class Replays:
         self._misses = 0
         self._refused = False
 
+    @property
+    def are_there(self) -> bool:
+        """Whether something was recorded, which holds as long as the parameters are what they were."""
+        return bool(self._programs)
+
     def forget(self) -> None:
         """Keep nothing."""
         self._usual.clear()
@@ -69,8 +74,9 @@ class Replays:
         if key in self._programs:
             return self._repeated(x, key, compute)
         if self._refused or self._usual[key] < _USUAL:
-            self._usual[key] += 1
-            return compute(x)
+            found = compute(x)
+            self._usual[key] += 1  # after it, since it may find that the parameters changed
+            return found
         found = self._recorded(x, key, compute)
         if key in self._programs:
             watch()
