@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-import invglow
 from invglow.checkpoints import save_checkpoint, write_config
 from invglow.files import sha256_of_file
 from invglow.legacy import Imported, read_published
+from models.run_configs import versions
 
 __all__ = ["import_run"]
 
@@ -81,10 +77,5 @@ def _config_of(imported: Imported) -> dict[str, Any]:
             "sha256": sha256_of_file(imported.file),
             "format": imported.form,
         },
-        "versions": {
-            "invglow": invglow.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
     }

@@ -18,7 +18,7 @@ from invglow.data.image_set import ImageSet
 from invglow.sections import OBJECT, TEXT, read_section
 from models.run_plans import Origin, RunPlan
 
-__all__ = ["config_of", "record"]
+__all__ = ["config_of", "record", "versions"]
 
 # Settings that change neither the weights nor where they are.
 _HARMLESS = ("evaluate_every", "checkpoint_every", "max_nonfinite")
@@ -35,12 +35,17 @@ def config_of(plan: RunPlan) -> dict[str, Any]:
         if plan.outliers
         else None,
         "labels": plan.labels.settings(plan.images) if plan.labels else None,
-        "versions": {
-            "invglow": invglow.__version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes here, as every run records them."""
+    return {
+        "invglow": invglow.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
     }
 
 
