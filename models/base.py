@@ -19,6 +19,7 @@ __all__ = [
     "InvertibleModel",
     "MissingPackageError",
     "MultiScaleModel",
+    "StochasticModel",
     "said_of",
 ]
 
@@ -69,6 +70,26 @@ class GenerativeModel(LikelihoodModel):
     @property
     def bounds_likelihood(self) -> bool:
         return self.bound == "elbo"
+
+
+class StochasticModel(GenerativeModel):
+    """A model whose `log_prob` is estimated from random numbers that it draws for each image.
+
+    They depend on a seed of the model and an image's index alone, as `models.noise` draws them. Statistics of
+    a set give every image its place there.
+    """
+
+    @abstractmethod
+    def estimate(self, x: Tensor, index: Tensor | None = None) -> Estimate:
+        """Return `log_prob` and, where that is a mean over random draws, its standard error.
+
+        Args:
+            x: images (B, C, H, W).
+            index: (B,), int64, that of each image; without, its pixels take the place of one.
+        """
+
+    def log_prob(self, x: Tensor, index: Tensor | None = None) -> Tensor:
+        return self.estimate(x, index).log_prob
 
 
 class MultiScaleModel(GenerativeModel):

@@ -136,8 +136,8 @@ def _values(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
         yield f"log_prob of {bad} of {len(x)} images of uniform noise is not finite."
     elif not _same(_asked_log_prob(model, x), found):
         yield (
-            "log_prob changes from call to call: draw its noise from the images and a seed, "
-            "as models.noise does."
+            "log_prob changes from call to call: draw its noise from a seed and the images or their "
+            "index, as models.noise does."
         )
     else:
         yield from _values_alone(model, x, found)

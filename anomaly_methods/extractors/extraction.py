@@ -12,11 +12,12 @@ import numpy as np
 import torch
 
 from anomaly_methods.extractors.base import Extractor
+from anomaly_methods.extractors.indexed import indexed
 from anomaly_methods.meta import StatisticsMeta
 from invglow import __version__
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
-from models.base import GenerativeModel
+from models.base import GenerativeModel, StochasticModel
 
 __all__ = ["Extraction", "meta_of_images", "whole_groups"]
 
@@ -35,7 +36,8 @@ class Extraction:
             draws of uniform noise, and a standard error as that of this mean. Of log_prob it is the mean of
             the logarithms, not the logarithm of the mean, and so a lower bound on the log-probability of the
             8-bit image (Theis et al., 2016).
-        seed: of the noise, which for each image depends on the seed and its place in the set alone.
+        seed: of the noise, which for each image depends on the seed and its place in the set alone. That of a
+            stochastic model depends on that place and the model's own seed.
         evaluation: settings of the model that are not those of its run, in JSON types; they become part of
             the identity of the result.
 
@@ -64,6 +66,11 @@ class Extraction:
         return whole_groups(self.image_set, self.extractor.group_size)
 
     @cached_property
+    def asked(self) -> GenerativeModel:
+        """What the extractor is given: the model, or the same for images that carry their index."""
+        return indexed(self.model)
+
+    @cached_property
     def meta(self) -> StatisticsMeta:
         """Provenance of the result."""
         noise = "uniform in [0, 1)" if self.noise_draws else "1/2"
@@ -86,9 +93,13 @@ class Extraction:
 
     @property
     def _settings(self) -> Mapping[str, Any]:
-        """Statistics of a model as its run has it say nothing more, as files from earlier versions."""
-        own = self.extractor.settings
-        return {**own, "evaluation": dict(self.evaluation)} if self.evaluation else own
+        """Statistics of a model as its run has it say nothing more, as files from earlier versions.
+
+        But a stochastic model drew its numbers by an image's pixels then.
+        """
+        noise = {"model_noise": "by index"} if isinstance(self.model, StochasticModel) else {}
+        evaluation = {"evaluation": dict(self.evaluation)} if self.evaluation else {}
+        return {**self.extractor.settings, **noise, **evaluation}
 
 
 def meta_of_images(images: ImageSet, *, group_size: int = 1, **fields: Any) -> StatisticsMeta:

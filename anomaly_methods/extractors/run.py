@@ -14,12 +14,15 @@ from torch import Tensor
 from anomaly_methods.extractors.base import require_shape
 from anomaly_methods.extractors.collecting import Job, collect, stored
 from anomaly_methods.extractors.extraction import Extraction
+from anomaly_methods.extractors.indexed import images_for
 from anomaly_methods.extractors.noise import uniform_noise
 from anomaly_methods.statistics import Statistics
 from invglow.data.preprocessing import dequantize
 from models.base import said_of
 
 __all__ = ["Extraction", "extract", "load_or_extract"]
+
+_IMAGES = 1 << 40  # more than any set has
 
 
 def extract(
@@ -108,21 +111,23 @@ def _values(extraction: Extraction, indices: range, images: Tensor) -> dict[str,
     independent: that of their mean is the root of the sum of squares, divided by their number.
     """
     if not extraction.noise_draws:
-        return _of_batch(extraction, dequantize(images))
+        return _of_batch(extraction, dequantize(images), indices, 0)
     shape = extraction.image_set.image_shape
     errors, draws = extraction.extractor.standard_errors, extraction.noise_draws
     sums: dict[str, NDArray[np.float64]] = {}
     for draw in range(draws):
         noise = uniform_noise(indices, shape, seed=extraction.seed, draw=draw).to(images.device)
-        for name, value in _of_batch(extraction, dequantize(images, noise)).items():
+        for name, value in _of_batch(extraction, dequantize(images, noise), indices, draw).items():
             sums[name] = sums.get(name, 0.0) + (value**2 if name in errors else value)
     return {name: (np.sqrt(total) if name in errors else total) / draws for name, total in sums.items()}
 
 
-def _of_batch(extraction: Extraction, x: Tensor) -> dict[str, NDArray[np.float64]]:
+def _of_batch(extraction: Extraction, x: Tensor, indices: range, draw: int) -> dict[str, NDArray[np.float64]]:
     rows = len(x) // extraction.extractor.group_size
+    # A stochastic model draws other numbers for every draw of noise.
+    given = images_for(extraction.asked, x, torch.arange(indices.start, indices.stop) + draw * _IMAGES)
     with said_of(extraction.model, f"the computation of {extraction.extractor.name}", x):
-        values = extraction.extractor(extraction.model, x.contiguous(memory_format=torch.channels_last))
+        values = extraction.extractor(extraction.asked, given)
     for name, value in values.items():
         require_shape(value, (rows,), name)
     return {name: value.detach().cpu().to(torch.float64).numpy() for name, value in values.items()}

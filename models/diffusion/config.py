@@ -39,7 +39,7 @@ class DiffusionConfig:
         timestep: 1 ... T, for "timestep".
         noise_samples: noises, and timesteps of each range, drawn for each image; the standard error of the
             bound needs two.
-        noise_seed: of this noise, which else depends on the image alone.
+        noise_seed: of this noise, which else depends on an image's index alone.
 
     Raises:
         ValueError: if a number is out of its range, or the image not divisible.

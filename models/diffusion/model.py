@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from invglow.flows.drawing import standard_noise
-from models.base import Bound, Estimate, GenerativeModel
+from models.base import Bound, Estimate, StochasticModel
 from models.diffusion.bound import discretised_gaussian_log_mass, prior_divergence, stratified
 from models.diffusion.config import DiffusionConfig
 from models.diffusion.schedule import NoiseSchedule
@@ -22,13 +22,13 @@ _TIMESTEP_SEED = 1 << 32  # apart from the seeds of the noises
 _SEED_STRIDE = 1 << 40  # from one noise_seed to the next, so that no two of them share a draw
 
 
-class Diffusion(GenerativeModel):
+class Diffusion(StochasticModel):
     """Predicts the noise in images of every noise level; `log_prob` is what the settings' `evaluation` says.
 
     "bound": the variational bound on the log-probability of the 8-bit image plus D log 256, all T terms or a
     stratified estimate. "timestep": -|noise - predicted noise|^2 at one timestep, averaged over
-    `noise_samples`, which is no likelihood ("surrogate"). The noise of an image depends on its pixels and the
-    seed alone; the caller's images are never changed.
+    `noise_samples`, which is no likelihood ("surrogate"). The noise of an image depends on the seed and its
+    index alone; the caller's images are never changed.
 
     Args:
         config: the settings.
@@ -50,14 +50,11 @@ class Diffusion(GenerativeModel):
         self.schedule = NoiseSchedule(config)
         self.network = network if network is not None else build_unet(config)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.estimate(x).log_prob
-
-    def estimate(self, x: Tensor) -> Estimate:
+    def estimate(self, x: Tensor, index: Tensor | None = None) -> Estimate:
         if self.config.evaluation == "bound":
-            return self.bound_estimate(x)
+            return self.bound_estimate(x, index)
         t = torch.full((len(x),), self.config.timestep, device=x.device)
-        draws = [-self._squared_error(x, t, draw) for draw in range(self.config.noise_samples)]
+        draws = [-self._squared_error(x, t, draw, index) for draw in range(self.config.noise_samples)]
         values = torch.stack(draws, dim=1)
         return stratified(values[:, None], values.new_ones(1))
 
@@ -78,20 +75,17 @@ class Diffusion(GenerativeModel):
             weights = self.schedule.error_weight(torch.arange(1, self.config.timesteps + 1, device=x.device))
             shares = weights.cumsum(dim=0) / weights.sum()
             t = 1 + torch.searchsorted(shares, uniform).clamp_max(self.config.timesteps - 1)
-        return -self._squared_error(x, t, 0)
+        return -self._squared_error(x, t, 0, None)
 
-    def bound_estimate(self, x: Tensor) -> Estimate:
+    def bound_estimate(self, x: Tensor, index: Tensor | None = None) -> Estimate:
         """Return the bound on log p(x) of images (B, C, H, W), and its standard error.
 
-        With all T terms the error is that of the noise alone.
+        With all T terms the error is that of the noise alone. Arguments are those of `estimate`.
         """
         starts, sizes = self._strata(x.device)
         values = torch.stack(
             [
-                torch.stack(
-                    [self._term(x, stratum, start, size, draw) for draw in range(self.config.noise_samples)],
-                    1,
-                )
+                self._terms(x, index, stratum, start, size)
                 for stratum, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True))
             ],
             dim=1,
@@ -115,12 +109,17 @@ class Diffusion(GenerativeModel):
         starts = torch.cat((torch.ones(1, dtype=torch.long, device=device), edges[:-1]))
         return starts, torch.diff(torch.cat((starts, edges[-1:])))
 
-    def _term(self, x: Tensor, stratum: int, start: int, size: int, draw: int) -> Tensor:
+    def _terms(self, x: Tensor, index: Tensor | None, stratum: int, start: int, size: int) -> Tensor:
+        """Return the losses of timesteps drawn from a range, (B, noise_samples)."""
+        samples = self.config.noise_samples
+        numbers = range(stratum * samples, (stratum + 1) * samples)
+        return torch.stack([self._term(x, index, number, start, size) for number in numbers], dim=1)
+
+    def _term(self, x: Tensor, index: Tensor | None, number: int, start: int, size: int) -> Tensor:
         """Return the loss (B,) of a timestep of a range: a divergence or, at t = 1, -log p(x_0|x_1)."""
-        number = stratum * self.config.noise_samples + draw
-        uniform = uniform_noise(x, (1,), self._seed(_TIMESTEP_SEED * (number + 2)))[:, 0]
+        uniform = uniform_noise(x, (1,), self._seed(_TIMESTEP_SEED * (number + 2)), index)[:, 0]
         t = start + (uniform * size).long()
-        noisy, noise = self._noisy(x, t, number)
+        noisy, noise = self._noisy(x, t, number, index)
         predicted = self.network(noisy, t)
         if start > 1:
             return self.schedule.divergence(_squared_norm(noise - predicted), x[0].numel(), t)
@@ -128,14 +127,14 @@ class Diffusion(GenerativeModel):
         std = self.schedule.betas[1].sqrt().to(x.dtype)
         return -discretised_gaussian_log_mass(bin_of(x), mean, std).sum(dim=(1, 2, 3))
 
-    def _squared_error(self, x: Tensor, t: Tensor, number: int) -> Tensor:
+    def _squared_error(self, x: Tensor, t: Tensor, number: int, index: Tensor | None) -> Tensor:
         """Return the squared error of the predicted noise, (B,)."""
-        noisy, noise = self._noisy(x, t, number)
+        noisy, noise = self._noisy(x, t, number, index)
         return _squared_norm(noise - self.network(noisy, t))
 
-    def _noisy(self, x: Tensor, t: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    def _noisy(self, x: Tensor, t: Tensor, number: int, index: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the images with noise of a timestep, and the noise."""
-        noise = normal_noise(x, self.image_shape, self._seed(number))
+        noise = normal_noise(x, self.image_shape, self._seed(number), index)
         return self.schedule.noisy(self._images(x), noise, t), noise
 
     def _seed(self, number: int) -> int:

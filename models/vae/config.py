@@ -26,7 +26,7 @@ class VAEConfig:
         samples: codes drawn for each image.
         importance_weighted: take the logarithm of the mean weight of the codes (a tighter bound) instead of
             the mean of its logarithm (the ELBO).
-        noise_seed: of the codes' noise, which else depends on the image alone.
+        noise_seed: of the codes' noise, which else depends on an image's index alone.
 
     Raises:
         ValueError: if a size is not positive, a side not divisible or the likelihood unknown.

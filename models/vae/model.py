@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from invglow.flows.drawing import open_uniform, standard_noise
-from models.base import Bound, Estimate, GenerativeModel
+from models.base import Bound, Estimate, StochasticModel
 from models.logistic import logistic_log_density
 from models.noise import normal_noise
 from models.vae.config import VAEConfig
@@ -22,12 +22,12 @@ _LOG_STDS = (-10.0, 5.0)
 _IMAGES_AT_ONCE = 1024  # that are decoded where no gradient is wanted
 
 
-class VAE(GenerativeModel):
+class VAE(StochasticModel):
     """Codes z ~ N(0, I), pixels independent given z, and a Gaussian q(z|x) with diagonal covariance.
 
     With k codes z_i ~ q(z|x) and weights w_i = p(x|z_i) p(z_i) / q(z_i|x), `log_prob` is
     (1/k) sum log w_i (the evidence lower bound) or log (1/k) sum w_i (the importance-weighted bound, which
-    is tighter in expectation). The codes' noise depends on the image and `noise_seed` alone.
+    is tighter in expectation). The codes' noise depends on `noise_seed` and the image's index alone.
 
     Args:
         config: the settings.
@@ -48,22 +48,22 @@ class VAE(GenerativeModel):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.estimate(x).log_prob
-
-    def estimate(self, x: Tensor) -> Estimate:
-        weights, samples = self.log_weights(x), self.config.samples
+    def estimate(self, x: Tensor, index: Tensor | None = None) -> Estimate:
+        weights, samples = self.log_weights(x, index), self.config.samples
         if self.config.importance_weighted:
             # The logarithm of a mean is no mean: its error is mostly a bias, which these codes do not show.
             return Estimate(weights.logsumexp(dim=1) - math.log(samples), None)
         error = weights.std(dim=1) / math.sqrt(samples) if samples > 1 else None
         return Estimate(weights.mean(dim=1), error)
 
-    def log_weights(self, x: Tensor) -> Tensor:
-        """Return log p(x|z_i) + log p(z_i) - log q(z_i|x) of each image and code, (B, samples), in nats."""
+    def log_weights(self, x: Tensor, index: Tensor | None = None) -> Tensor:
+        """Return log p(x|z_i) + log p(z_i) - log q(z_i|x) of each image and code, (B, samples), in nats.
+
+        Arguments are those of `estimate`.
+        """
         mean, log_std = self.encoder(x)
         log_std = log_std.clamp(*_LOG_STDS)
-        noise = normal_noise(x, (self.config.samples, mean.shape[1]), self.config.noise_seed)
+        noise = normal_noise(x, (self.config.samples, mean.shape[1]), self.config.noise_seed, index)
         z = mean[:, None] + noise * log_std.exp()[:, None]
         # Both normal densities have the same constant.
         prior_over_posterior: Tensor = (0.5 * (noise.square() - z.square()) + log_std[:, None]).sum(dim=2)

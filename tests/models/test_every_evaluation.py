@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import pytest
 import torch
-from torch import Tensor
 
 from anomaly_methods.extractors.gradient_norms import reference_squared_norms, squared_gradient_norms
 from anomaly_methods.extractors.gradient_norms.memory import Memory
 from models.base import GenerativeModel
 from models.checks import check_model
-from models.registry import FAMILIES, family, prepare
+from models.registry import FAMILIES
 from plots.bounds import BOUNDED
+from tests.models.cases import CASES, SHAPE, images, model_of
 
-SHAPE = (1, 8, 8)
 ORDER = torch.tensor([3, 1, 5, 0, 2, 4])
-
-
-class Case(NamedTuple):
-    """A family, settings of a tiny model, and what its log p then is."""
-
-    family: str
-    settings: dict[str, Any]
-    bound: str
-
-
-GLOW = {"scales": 2, "steps_per_scale": 1, "hidden_channels": 4}
-VAE = {"hidden_channels": 8, "latent_dimensions": 2, "samples": 3}
-PIXELCNN = {"hidden_channels": 4, "mixtures": 2}
-DIFFUSION = {"channels": [8, 8], "timesteps": 6, "timestep": 2, "terms": 3}
-CASES = {
-    "glow": Case("glow", GLOW, "exact"),
-    "vae-elbo": Case("vae", VAE, "elbo"),
-    "vae-gaussian": Case("vae", {**VAE, "likelihood": "gaussian"}, "elbo"),
-    "vae-iwae": Case("vae", {**VAE, "importance_weighted": True}, "elbo"),
-    "pixelcnn-plusplus": Case("pixelcnn", PIXELCNN, "exact"),
-    "pixelcnn-plain": Case("pixelcnn", {**PIXELCNN, "architecture": "plain"}, "exact"),
-    "diffusion-estimate": Case("diffusion", DIFFUSION, "elbo"),
-    "diffusion-all-terms": Case("diffusion", {**DIFFUSION, "terms": 0, "noise_samples": 1}, "elbo"),
-    "diffusion-timestep": Case("diffusion", {**DIFFUSION, "evaluation": "timestep"}, "surrogate"),
-}
 every_case = pytest.mark.parametrize("name", CASES)
-
-
-def images(dtype: torch.dtype = torch.float32, seed: int = 0) -> Tensor:
-    return torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(seed)).to(dtype) - 0.5
-
-
-def model_of(name: str) -> GenerativeModel:
-    """Return the tiny model of a case in evaluation mode, or skip the test where a package is missing."""
-    case = CASES[name]
-    if case.family == "diffusion" and importlib.util.find_spec("diffusers") is None:
-        pytest.skip("diffusion models need the extra 'diffusion'")
-    torch.manual_seed(0)
-    model = family(case.family).build({"image_shape": list(SHAPE), **case.settings})
-    prepare(case.family, model, images())
-    with torch.no_grad():  # no layer may be what it is fresh: zero, or the identity
-        for parameter in model.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return model.eval()
 
 
 def not_to_be_asked(model: GenerativeModel) -> AbstractContextManager[object]:

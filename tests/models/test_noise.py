@@ -41,6 +41,26 @@ def test_noise_is_normal_and_uniform_within_and_across_images() -> None:
     assert abs(np.corrcoef(normal[:, :250].ravel(), normal[:, 250:].ravel())[0, 1]) < 0.03  # within one
 
 
+def test_by_index_it_depends_on_no_pixel_and_on_nothing_but_index_and_seed() -> None:
+    index = torch.arange(40)
+    whole = normal_noise(IMAGES, (5, 3), 1, index)
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(normal_noise(torch.zeros_like(IMAGES), (5, 3), 1, index), whole)
+    assert torch.equal(normal_noise(IMAGES, (5, 3), 1, index[order]), whole[order])
+    assert torch.equal(normal_noise(IMAGES[7:8], (5, 3), 1, index[7:8]), whole[7:8])
+    assert not torch.equal(normal_noise(IMAGES, (5, 3), 2, index), whole)
+
+
+def test_by_index_it_is_normal_within_and_across_neighbours_and_seeds() -> None:
+    index = torch.cat((torch.arange(20), (1 << 40) + torch.arange(20)))
+    rows = torch.cat([normal_noise(IMAGES, (500,), seed, index) for seed in (0, 1, 1 << 40)]).double().numpy()
+    assert stats.kstest(rows.ravel(), "norm").pvalue > 1e-3
+    assert stats.kstest(rows[:, 0], "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(rows) - np.eye(120)).max() < 0.25
+    uniform = uniform_noise(IMAGES, (500,), 3, index).numpy()
+    assert stats.kstest(uniform.ravel(), "uniform").pvalue > 1e-3
+
+
 def test_noise_goes_through_vmap() -> None:
     mapped = torch.func.vmap(lambda image: normal_noise(image[None], (4,), seed=0)[0])(IMAGES)
     torch.testing.assert_close(mapped, normal_noise(IMAGES, (4,), seed=0))

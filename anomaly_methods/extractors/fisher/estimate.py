@@ -20,6 +20,7 @@ from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_ap
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
+from anomaly_methods.extractors.indexed import images_for, indexed
 from models.base import GenerativeModel
 
 __all__ = ["estimate_fisher", "stored_fisher"]
@@ -104,12 +105,13 @@ def _summed(model: GenerativeModel, images: FisherImages, sums: Sums, batch_size
     device = next(iter(trainable_parameters(model).values())).device
     apart: tuple[str, ...] | None = None
     memory = Memory()
+    asked = indexed(model)
     for start in range(sums.seen, len(images), batch_size):
-        x = images.batch(range(start, min(start + batch_size, len(images)))).to(device)
-        x = x.contiguous(memory_format=torch.channels_last)
+        places = range(start, min(start + batch_size, len(images)))
+        x = images_for(asked, images.batch(places).to(device), torch.from_numpy(images.indices(places)))
         if apart is None:
-            apart = tensors_to_leave_apart(model, x)
-        visit_gradients(model, x, sums.add, apart=apart, memory=memory)
+            apart = tensors_to_leave_apart(asked, x)
+        visit_gradients(asked, x, sums.add, apart=apart, memory=memory)
         sums.seen += len(x)
         yield len(x)
 

@@ -34,6 +34,9 @@ class FisherImages(Protocol):
     def batch(self, places: range) -> Tensor:
         """Return the images (B, C, H, W) at consecutive places."""
 
+    def indices(self, places: range) -> NDArray[np.int64]:
+        """Return the index (B,) of each of them, which a stochastic model draws its numbers by."""
+
 
 @dataclass(frozen=True, eq=False)
 class ChosenImages:
@@ -67,7 +70,11 @@ class ChosenImages:
         return self.count
 
     def batch(self, places: range) -> Tensor:
-        return dequantize(self.image_set.batch(self._order[places.start : places.stop]))
+        return dequantize(self.image_set.batch(self.indices(places)))
+
+    def indices(self, places: range) -> NDArray[np.int64]:
+        """Return where in the set they are."""
+        return self._order[places.start : places.stop]
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -115,6 +122,10 @@ class SampledImages:
         first = runs.start * size
         drawn = torch.cat([self._run(number) for number in runs])
         return drawn[places.start - first : places.stop - first]
+
+    def indices(self, places: range) -> NDArray[np.int64]:
+        """Return the numbers of the samples."""
+        return np.arange(places.start, places.stop)
 
     @torch.no_grad()
     def _run(self, number: int) -> Tensor:

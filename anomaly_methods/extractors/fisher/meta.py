@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["ESTIMATOR_VERSION", "FisherMeta", "require_same_estimate"]
 
-ESTIMATOR_VERSION = 1
+ESTIMATOR_VERSION = 2
 """Raised whenever the estimate for the same model from the same images changes."""
 
 

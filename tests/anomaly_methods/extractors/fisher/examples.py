@@ -6,7 +6,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.fisher.blocks import DiagonalBlock
@@ -84,6 +86,9 @@ class FixedImages:
 
     def batch(self, places: range) -> Tensor:
         return self.images[places.start : places.stop]
+
+    def indices(self, places: range) -> NDArray[np.int64]:
+        return np.arange(places.start, places.stop)
 
 
 def factorial_images(model: LinearGaussian, inputs: Tensor, residuals: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
         ("dataset_sha256", "2" * 64),
         ("images", 8),
         ("seed", 1),
-        ("estimator_version", 2),
+        ("estimator_version", 1),
         ("evaluation", {"samples": 8}),
     ],
 )
