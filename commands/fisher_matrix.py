@@ -64,6 +64,7 @@ def _statistics(
 
 
 def _meta(run: RunModel, options: MatrixOptions, described: dict[str, dict[str, object]]) -> StatisticsMeta:
+    from anomaly_methods.extractors.indexed import noise_settings
     from anomaly_methods.statistics import StatisticsMeta
 
     settings = {"samples": options.n_samples, "entries": {n: d["entries"] for n, d in described.items()}}
@@ -83,7 +84,7 @@ def _meta(run: RunModel, options: MatrixOptions, described: dict[str, dict[str, 
         unit="gradient of nats",
         seed=options.seed,
         evaluation=run.model.evaluation,
-        settings=settings | changed,
+        settings={**settings, **noise_settings(run.model), **changed},
         details=described,
         versions=library_versions(),
     )

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from anomaly_methods.extractors.base import Extractor
-from anomaly_methods.extractors.indexed import indexed
+from anomaly_methods.extractors.indexed import indexed, noise_settings
 from anomaly_methods.meta import StatisticsMeta
 from invglow import __version__
 from invglow.data.image_set import ImageSet
 from invglow.data.preprocessing import check_image_shape
-from models.base import GenerativeModel, StochasticModel
+from models.base import GenerativeModel
 
 __all__ = ["Extraction", "meta_of_images", "whole_groups"]
 
@@ -93,13 +93,9 @@ class Extraction:
 
     @property
     def _settings(self) -> Mapping[str, Any]:
-        """Statistics of a model as its run has it say nothing more, as files from earlier versions.
-
-        But a stochastic model drew its numbers by an image's pixels then.
-        """
-        noise = {"model_noise": "by index"} if isinstance(self.model, StochasticModel) else {}
+        """Statistics of a model as its run has it say nothing of it, as files from earlier versions."""
         evaluation = {"evaluation": dict(self.evaluation)} if self.evaluation else {}
-        return {**self.extractor.settings, **noise, **evaluation}
+        return {**self.extractor.settings, **noise_settings(self.model), **evaluation}
 
 
 def meta_of_images(images: ImageSet, *, group_size: int = 1, **fields: Any) -> StatisticsMeta:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from models.base import Estimate, GenerativeModel, StochasticModel, said_of
 
-__all__ = ["IndexedModel", "images_for", "indexed", "with_index"]
+__all__ = ["IndexedModel", "images_for", "indexed", "noise_settings", "with_index"]
 
 _PIECES, _BITS = 4, 16  # of an index: single precision holds each piece exactly
 
@@ -55,6 +57,11 @@ def indexed(model: GenerativeModel) -> GenerativeModel:
         return model
     named: type[IndexedModel] = type(type(model).__name__, (IndexedModel,), {})
     return named(model)
+
+
+def noise_settings(model: GenerativeModel) -> Mapping[str, str]:
+    """Return what settings of statistics say of a model's own noise, another one in earlier versions."""
+    return {"model_noise": "by index"} if isinstance(model, StochasticModel) else {}
 
 
 def images_for(model: GenerativeModel, x: Tensor, index: Tensor) -> Tensor:

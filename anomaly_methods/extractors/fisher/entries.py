@@ -22,6 +22,7 @@ from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_ap
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
+from anomaly_methods.extractors.indexed import images_for, indexed
 from anomaly_methods.meta import StatisticsMeta
 from anomaly_methods.statistics import Statistics
 from models.base import GenerativeModel
@@ -123,8 +124,6 @@ class GradientEntries:
         Raises:
             ValueError: log_prob is not (B,) or mixes images, or the model cannot draw images.
         """
-        device = next(self.model.parameters()).device
-        x = self.images.batch(places).to(device)
         pieces: dict[str, list[Tensor]] = {name: [] for name in self.entries}
 
         def note(name: str, gradients: Tensor) -> Tensor:
@@ -133,7 +132,7 @@ class GradientEntries:
             return squared_norms(gradients)
 
         with _trainable_alone(self.model, self.entries):
-            visit_gradients(self.model, x, note, apart=self._apart)
+            visit_gradients(self._asked, self._given(places), note, apart=self._apart)
         columns = {name: torch.cat(found).numpy() for name, found in pieces.items()}
         return {
             entry_name(name, place): columns[name][:, number]
@@ -144,10 +143,18 @@ class GradientEntries:
     @cached_property
     def _apart(self) -> tuple[str, ...]:
         """The tensors whose gradients the fast rules get wrong, by the first two images."""
-        device = next(self.model.parameters()).device
-        x = self.images.batch(range(min(2, len(self.images)))).to(device)
+        x = self._given(range(min(2, len(self.images))))
         with _trainable_alone(self.model, self.entries):
-            return tensors_to_leave_apart(self.model, x)
+            return tensors_to_leave_apart(self._asked, x)
+
+    @cached_property
+    def _asked(self) -> GenerativeModel:
+        return indexed(self.model)
+
+    def _given(self, places: range) -> Tensor:
+        """Return images as that model takes them, where its parameters are."""
+        x = self.images.batch(places).to(next(self.model.parameters()).device)
+        return images_for(self._asked, x, torch.from_numpy(self.images.indices(places)))
 
 
 def load_or_collect(

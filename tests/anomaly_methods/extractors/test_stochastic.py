@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from anomaly_methods.extractors.base import Extractor
 from anomaly_methods.extractors.extraction import Extraction
+from anomaly_methods.extractors.fisher.entries import GradientEntries
 from anomaly_methods.extractors.fisher.images import ChosenImages, SampledImages
 from anomaly_methods.extractors.gradients import GradientExtractor
 from anomaly_methods.extractors.likelihood import STANDARD_ERROR, LikelihoodExtractor
@@ -118,3 +119,9 @@ def test_samples_have_the_noise_of_their_number(tmp_path: Path) -> None:
     fisher = estimated(model, SampledImages(model, 9), "diagonal", tmp_path, batch_size=4)
     expected = np.mean(drawn(np.arange(9)) ** 2)
     np.testing.assert_allclose(float(fisher.moments["factor"][0]), expected, rtol=1e-5)
+
+
+def test_gradient_entries_are_of_the_noise_of_their_number() -> None:
+    model = Noisy()
+    found = GradientEntries(model, SampledImages(model, 9), {"factor": np.array([0])})
+    np.testing.assert_allclose(found(range(2, 7))["factor[0]"], drawn(np.arange(2, 7)), rtol=1e-5)
