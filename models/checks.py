@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invglow.training.failure import described
-from models.base import Bound, GenerativeModel
+from models.base import Bound, GenerativeModel, StochasticModel
 
 __all__ = ["check_model"]
 
@@ -63,6 +63,7 @@ def _checks(
         _image_shape(model, image_shape),
         _bound(model),
         _log_prob(model, x.to(where)),
+        _noise_by_index(model, x.to(where)),
         _samples(model, image_shape),
     )
 
@@ -159,6 +160,28 @@ def _values_alone(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[
                 "normalisation does in training."
             )
             return
+
+
+@torch.no_grad()
+def _noise_by_index(model: GenerativeModel, x: Tensor) -> Iterator[str]:
+    """Yield what is wrong with the noise that a stochastic model draws by the images' indices."""
+    if not isinstance(model, StochasticModel):
+        return
+    index = torch.arange(len(x), device=x.device)
+    call = "log_prob(x, index)"
+    found: object = _asked(call, lambda: model.log_prob(x, index))
+    backwards: object = _asked(call, lambda: model.log_prob(x.flip(0), index.flip(0)))
+    if not isinstance(found, Tensor) or tuple(found.shape) != (len(x),):
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        yield (
+            f"{call} must return shape ({len(x)},) for {len(x)} images, as log_prob(x) does, but returns "
+            f"{shape}."
+        )
+    elif not _same(backwards, found.flip(0)):
+        yield (
+            f"{call} of an image depends on its place in the batch: draw its noise from a seed and its index "
+            "alone, as models.noise does."
+        )
 
 
 def _same(a: object, b: Tensor) -> bool:

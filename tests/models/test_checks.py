@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.base import GenerativeModel
+from models.base import Estimate, GenerativeModel, StochasticModel
 from models.checks import check_model
+from models.noise import normal_noise
 from models.pixelcnn import PixelCNN
 from models.pixelcnn.config import PixelCNNConfig
 from models.vae import VAE
@@ -169,6 +170,35 @@ class Arrays(Gaussian):
         return super().sample(n, generator, temperature).numpy()
 
 
+class Noisy(StochasticModel):
+    """Pixels around means that are learned, seen through noise of their own."""
+
+    bound = "elbo"
+
+    def __init__(self, fault: str = "") -> None:
+        super().__init__()
+        self.image_shape = SHAPE
+        self.mean = nn.Parameter(torch.zeros(SHAPE))
+        self.fault = fault
+
+    def estimate(self, x: Tensor, index: Tensor | None = None) -> Estimate:
+        if self.fault == "place" and index is not None:
+            index = torch.arange(len(x))
+        drawn = normal_noise(x, SHAPE, 0, index)
+        log_prob = -(x + 0.1 * drawn - self.mean).square().sum(dim=(1, 2, 3))
+        if self.fault == "scalar" and index is not None:
+            log_prob = log_prob.sum()
+        return Estimate(log_prob, None)
+
+    def sample(self, n: int, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+        return self.mean.detach() + temperature * torch.randn(n, *SHAPE, generator=generator)
+
+
+class WithoutIndex(Noisy):
+    def log_prob(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return self.estimate(x).log_prob
+
+
 class Mute(Exception):  # noqa: N818 - what a user may write
     def __str__(self) -> str:
         raise KeyError("message")
@@ -178,10 +208,11 @@ class Mute(Exception):  # noqa: N818 - what a user may write
     "model",
     [
         Gaussian(),
+        Noisy(),
         VAE(VAEConfig(SHAPE, latent_dimensions=2, hidden_channels=8)),
         PixelCNN(PixelCNNConfig(SHAPE, hidden_channels=4, mixtures=2)),
     ],
-    ids=["gaussian", "vae", "pixelcnn"],
+    ids=["gaussian", "noisy", "vae", "pixelcnn"],
 )
 def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
     assert check_model(model, SHAPE) == []
@@ -197,6 +228,9 @@ def test_nothing_is_wrong_with_these(model: GenerativeModel) -> None:
         (OfSeveral(), "log_prob of a single image, shape (1, 1, 8, 8) fails: RuntimeError"),
         (Mixing(), "depends on the others of the batch"),
         (Random(), "changes from call to call"),
+        (Noisy("place"), "log_prob(x, index) of an image depends on its place in the batch"),
+        (Noisy("scalar"), "log_prob(x, index) must return shape (4,) for 4 images"),
+        (WithoutIndex(), "takes "),
         (Detached(), "is not differentiable by the parameters"),
         (InPlace(), "changes the images that it is given"),
         (Infinite(), "of 4 of 4 images of uniform noise is not finite"),
