@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["add_evaluation", "read_evaluation", "written_evaluation"]
 
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
+
 
 def add_evaluation(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
@@ -61,6 +63,8 @@ def _read(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
         raise ValueError(f"--evaluation-setting takes NAME=VALUE, got {text!r}.")
+    if value.lower() in _FLAGS:
+        return name, _FLAGS[value.lower()]
     try:
         return name, json.loads(value)
     except ValueError:
