@@ -16,6 +16,7 @@ from anomaly_methods import cache_statistics, fisher_matrix
 from anomaly_methods.statistics import Statistics
 from benchmarks import gradient_scores
 from invglow.data.preprocessing import dequantize
+from models.base import StochasticModel
 from models.registry import load_model
 from plots.FIM_approximation import normalised
 from plots.FIM_approximation.command import draw
@@ -91,8 +92,9 @@ def test_other_settings_make_other_statistics_that_say_so(
     # The same numbers as the model gives when it is told so directly.
     model = load_model(run, CPU, found.meta.settings["evaluation"])
     pixels = torch.from_numpy(np.load(run.parent / "inside" / "test.npy")).permute(0, 3, 1, 2)
+    assert isinstance(model, StochasticModel)
     with torch.no_grad():
-        expected = model.log_prob(dequantize(pixels))
+        expected = model.log_prob(dequantize(pixels), torch.arange(len(pixels)))
     np.testing.assert_allclose(found.value("log_prob"), expected.numpy(), rtol=1e-5)
     # Neither stands for the other, whatever it is called.
     added.replace(path)
