@@ -71,6 +71,8 @@ def fisher_of(
 
 
 def _meta(run: RunModel, structure: str, options: FisherOptions) -> FisherMeta:
+    from anomaly_methods.extractors.indexed import noise_settings
+
     data = _recorded(run.folder) if options.source == "data" else {}
     return FisherMeta(
         structure=structure,
@@ -82,6 +84,7 @@ def _meta(run: RunModel, structure: str, options: FisherOptions) -> FisherMeta:
         images=min(options.images, data.get("images", options.images)),
         seed=options.seed,
         evaluation=run.evaluation,
+        model_noise=noise_settings(run.model),
         versions=library_versions(),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["ESTIMATOR_VERSION", "FisherMeta", "require_same_estimate"]
 
-ESTIMATOR_VERSION = 2
+ESTIMATOR_VERSION = 1
 """Raised whenever the estimate for the same model from the same images changes."""
 
 
@@ -33,6 +33,8 @@ class FisherMeta:
     """Names which images of the set, or which samples."""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the model that were not those of its run."""
+    model_noise: Mapping[str, str] = field(default_factory=dict)
+    """What `noise_settings` says of the model."""
     estimator_version: int = ESTIMATOR_VERSION
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the libraries; for people."""
@@ -48,7 +50,7 @@ class FisherMeta:
         Raises:
             TypeError: an entry is missing or unknown.
         """
-        entries = {"evaluation": {}, **entries}  # which the first files do not have
+        entries = {"evaluation": {}, "model_noise": {}, **entries}  # which the first files do not have
         known = {item.name for item in fields(cls)}
         if known != set(entries):
             raise TypeError(f"missing or unknown entries: {', '.join(sorted(known ^ set(entries)))}")
@@ -64,6 +66,7 @@ _IDENTITY = (
     "images",
     "seed",
     "evaluation",
+    "model_noise",
 )
 
 
