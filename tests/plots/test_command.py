@@ -42,7 +42,9 @@ def test_a_figure_that_is_not_drawn_says_why_in_one_line(
 
 
 def test_a_figure_that_is_drawn_goes_on() -> None:
-    run_command(lambda: None)
+    drawn: list[str] = []
+    run_command(lambda: drawn.append("figure"))
+    assert drawn == ["figure"]
 
 
 def test_an_example_can_be_copied_into_a_shell() -> None:
