@@ -147,7 +147,7 @@ def _values(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
 def _values_alone(model: GenerativeModel, x: Tensor, found: Tensor) -> Iterator[str]:
     for one, expected in zip(x, found, strict=True):
         alone = _asked_log_prob(model, one[None])
-        shape = tuple(alone.shape) if isinstance(alone, Tensor) else type(alone).__name__
+        shape = _shape(alone)
         if shape != (1,):
             yield (
                 f"log_prob of a single image must have shape (1,), but has {shape}: keep the "
@@ -171,17 +171,21 @@ def _noise_by_index(model: GenerativeModel, x: Tensor) -> Iterator[str]:
     call = "log_prob(x, index)"
     found: object = _asked(call, lambda: model.log_prob(x, index))
     backwards: object = _asked(call, lambda: model.log_prob(x.flip(0), index.flip(0)))
-    if not isinstance(found, Tensor) or tuple(found.shape) != (len(x),):
-        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    if not isinstance(found, Tensor) or _shape(found) != (len(x),):
         yield (
             f"{call} must return shape ({len(x)},) for {len(x)} images, as log_prob(x) does, but returns "
-            f"{shape}."
+            f"{_shape(found)}."
         )
     elif not _same(backwards, found.flip(0)):
         yield (
             f"{call} of an image depends on its place in the batch: draw its noise from a seed and its index "
             "alone, as models.noise does."
         )
+
+
+def _shape(found: object) -> tuple[int, ...] | str:
+    """Return the shape of a tensor, or the type of what is none."""
+    return tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
 
 
 def _same(a: object, b: Tensor) -> bool:
@@ -216,6 +220,6 @@ def _samples(model: GenerativeModel, image_shape: tuple[int, int, int]) -> Itera
     samples: object = _asked(
         "sample(2, generator)", lambda: model.sample(2, torch.Generator().manual_seed(0))
     )
-    found = tuple(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
+    found = _shape(samples)
     if found != (2, *image_shape):
         yield f"sample(2, generator) must return images of shape {(2, *image_shape)}, but returns {found}."
