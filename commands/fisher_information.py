@@ -84,7 +84,7 @@ def _meta(run: RunModel, structure: str, options: FisherOptions) -> FisherMeta:
         images=min(options.images, data.get("images", options.images)),
         seed=options.seed,
         evaluation=run.evaluation,
-        model_noise=noise_settings(run.model),
+        settings=noise_settings(run.model),
         versions=library_versions(),
     )
 

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from anomaly_methods.extractors.collecting import Job, collect, stored
-from anomaly_methods.extractors.fisher.images import FisherImages
+from anomaly_methods.extractors.fisher.images import FisherImages, batch_for
 from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_apart
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.parameters import described_parameters, trainable_parameters
 from anomaly_methods.extractors.gradient_norms.per_group import squared_norms
-from anomaly_methods.extractors.indexed import images_for, indexed
+from anomaly_methods.extractors.indexed import indexed
 from anomaly_methods.meta import StatisticsMeta
 from anomaly_methods.statistics import Statistics
 from models.base import GenerativeModel
@@ -132,7 +132,8 @@ class GradientEntries:
             return squared_norms(gradients)
 
         with _trainable_alone(self.model, self.entries):
-            visit_gradients(self._asked, self._given(places), note, apart=self._apart)
+            x = batch_for(self._asked, self.images, places)
+            visit_gradients(self._asked, x, note, apart=self._apart)
         columns = {name: torch.cat(found).numpy() for name, found in pieces.items()}
         return {
             entry_name(name, place): columns[name][:, number]
@@ -143,18 +144,13 @@ class GradientEntries:
     @cached_property
     def _apart(self) -> tuple[str, ...]:
         """The tensors whose gradients the fast rules get wrong, by the first two images."""
-        x = self._given(range(min(2, len(self.images))))
+        x = batch_for(self._asked, self.images, range(min(2, len(self.images))))
         with _trainable_alone(self.model, self.entries):
             return tensors_to_leave_apart(self._asked, x)
 
     @cached_property
     def _asked(self) -> GenerativeModel:
         return indexed(self.model)
-
-    def _given(self, places: range) -> Tensor:
-        """Return images as that model takes them, where its parameters are."""
-        x = self.images.batch(places).to(next(self.model.parameters()).device)
-        return images_for(self._asked, x, torch.from_numpy(self.images.indices(places)))
 
 
 def load_or_collect(

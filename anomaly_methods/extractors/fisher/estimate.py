@@ -6,13 +6,12 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from anomaly_methods.extractors.fisher.blocks import Block
 from anomaly_methods.extractors.fisher.file import WHOLE, Content, read_content, write_content
 from anomaly_methods.extractors.fisher.fisher import Fisher
-from anomaly_methods.extractors.fisher.images import FisherImages
+from anomaly_methods.extractors.fisher.images import FisherImages, batch_for
 from anomaly_methods.extractors.fisher.meta import FisherMeta
 from anomaly_methods.extractors.fisher.structure import blocks_of
 from anomaly_methods.extractors.fisher.sums import Part, Sums
@@ -20,7 +19,7 @@ from anomaly_methods.extractors.gradient_norms.checks import tensors_to_leave_ap
 from anomaly_methods.extractors.gradient_norms.engine import visit_gradients
 from anomaly_methods.extractors.gradient_norms.memory import Memory
 from anomaly_methods.extractors.gradient_norms.parameters import trainable_parameters
-from anomaly_methods.extractors.indexed import images_for, indexed
+from anomaly_methods.extractors.indexed import indexed
 from models.base import GenerativeModel
 
 __all__ = ["estimate_fisher", "stored_fisher"]
@@ -102,13 +101,11 @@ def _part_path(path: Path) -> Path:
 
 def _summed(model: GenerativeModel, images: FisherImages, sums: Sums, batch_size: int) -> Iterator[int]:
     """Add the images that are missing, batch by batch, and yield the size of each."""
-    device = next(iter(trainable_parameters(model).values())).device
     apart: tuple[str, ...] | None = None
     memory = Memory()
     asked = indexed(model)
     for start in range(sums.seen, len(images), batch_size):
-        places = range(start, min(start + batch_size, len(images)))
-        x = images_for(asked, images.batch(places).to(device), torch.from_numpy(images.indices(places)))
+        x = batch_for(asked, images, range(start, min(start + batch_size, len(images))))
         if apart is None:
             apart = tensors_to_leave_apart(asked, x)
         visit_gradients(asked, x, sums.add, apart=apart, memory=memory)

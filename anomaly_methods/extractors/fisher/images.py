@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from anomaly_methods.extractors.indexed import images_for
 from invglow.data.image_set import ImageSet
 from invglow.data.permutation import permuted
 from invglow.data.preprocessing import dequantize
 from models.base import GenerativeModel
 
-__all__ = ["ChosenImages", "FisherImages", "SampledImages"]
+__all__ = ["ChosenImages", "FisherImages", "SampledImages", "batch_for"]
 
 _SAMPLES_AT_A_TIME = 16  # so that sample number 20 is the same whatever the size of batches
 
@@ -36,6 +37,12 @@ class FisherImages(Protocol):
 
     def indices(self, places: range) -> NDArray[np.int64]:
         """Return the index (B,) of each of them, which a stochastic model draws its numbers by."""
+
+
+def batch_for(model: GenerativeModel, images: FisherImages, places: range) -> Tensor:
+    """Return the images at consecutive places as a model that `indexed` returned takes them, where it is."""
+    x = images.batch(places).to(next(model.parameters()).device)
+    return images_for(model, x, torch.from_numpy(images.indices(places)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,8 +33,8 @@ class FisherMeta:
     """Names which images of the set, or which samples."""
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the model that were not those of its run."""
-    model_noise: Mapping[str, str] = field(default_factory=dict)
-    """What `noise_settings` says of the model."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else changes the estimate, as in the settings of statistics."""
     estimator_version: int = ESTIMATOR_VERSION
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of the libraries; for people."""
@@ -50,7 +50,7 @@ class FisherMeta:
         Raises:
             TypeError: an entry is missing or unknown.
         """
-        entries = {"evaluation": {}, "model_noise": {}, **entries}  # which the first files do not have
+        entries = {"evaluation": {}, "settings": {}, **entries}  # which the first files do not have
         known = {item.name for item in fields(cls)}
         if known != set(entries):
             raise TypeError(f"missing or unknown entries: {', '.join(sorted(known ^ set(entries)))}")
@@ -66,7 +66,7 @@ _IDENTITY = (
     "images",
     "seed",
     "evaluation",
-    "model_noise",
+    "settings",
 )
 
 

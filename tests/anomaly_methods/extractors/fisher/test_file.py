@@ -65,7 +65,7 @@ def test_there_may_be_none(tmp_path: Path) -> None:
         ("seed", 1),
         ("estimator_version", 2),
         ("evaluation", {"samples": 8}),
-        ("model_noise", {"model_noise": "by index"}),
+        ("settings", {"model_noise": "by index"}),
     ],
 )
 def test_another_estimate_is_refused_with_both_values(path: Path, field: str, value: Any) -> None:
@@ -131,5 +131,5 @@ def test_a_model_of_other_tensors_is_refused(path: Path) -> None:
 
 def test_files_from_before_evaluations_were_named_can_be_read() -> None:
     entries = make_fisher_meta("diagonal", 9).to_json()
-    del entries["evaluation"], entries["model_noise"]
+    del entries["evaluation"], entries["settings"]
     assert FisherMeta.from_json(entries) == make_fisher_meta("diagonal", 9)
